@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Places the sites of a file: one uprobe_multi or session link per program and file where the kernel has
+ * them, perf events otherwise. Detaches everything in one go.
+ */
+#ifndef TLSLENS_CAPTURE_ATTACH_H
+#define TLSLENS_CAPTURE_ATTACH_H
+
+#include "capture/site.h"
+
+enum attach_kind {
+	ATTACH_SESSION, /* 6.13+: entry and return through one program */
+	ATTACH_MULTI,	/* 6.6+: a link for entries, a link for returns */
+	ATTACH_PERF,	/* everywhere */
+};
+
+const char *attach_kind_name(enum attach_kind k);
+
+struct attacher; /* owns the links */
+
+/* prog fds by role are the loader's business; see capture/source_bpf.c. */
+struct attach_progs {
+	enum attach_kind kind;
+	int session_fd, entry_fd, return_fd; /* -1 when the kind has none */
+	int entry_only_fd;
+	int site_return_fd; /* for SITE_RETURN */
+};
+
+struct attacher *attacher_new(const struct attach_progs *progs);
+/*
+ * Attaches every site of a file for one process (pid > 0; follows its threads and execve, not its children)
+ * or for all (pid 0; the BPF side filters). Attaching the same file and pid twice is a no-op that returns
+ * 0. Returns the number of sites placed, or a negative errno with *what naming the step that failed.
+ */
+int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what);
+/* Takes the links of one process away (it ended). */
+void attacher_drop_pid(struct attacher *a, uint32_t pid);
+size_t attacher_site_count(const struct attacher *a);
+/* Detaches all, bounded in time, and frees. */
+void attacher_free(struct attacher *a);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The TLS libraries: a row each. Nothing outside a row knows a library by name.
+ */
+#ifndef TLSLENS_CAPTURE_TLS_LIBS_H
+#define TLSLENS_CAPTURE_TLS_LIBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/cookie.h"
+
+/* How the address of a function is found. */
+enum find_by {
+	FIND_SYMBOL = 0, /* its own symbol */
+	FIND_TABLE_SLOT =
+		1, /* `symbol` returns the address of a constant table of pointers; the function
+			      * is at index `slot` of it (BIO_METHOD of BIO_f_ssl) */
+};
+
+struct tls_func {
+	const char *symbol;
+	enum fn_kind kind;
+	enum len_shape shape;
+	uint8_t ctx_arg, buf_arg, len_arg, out_arg; /* 1..6, 0: none */
+	bool required;				    /* the library is not this one without it */
+	enum find_by find;
+	uint8_t slot;
+};
+
+struct tls_lib {
+	const char *name; /* `tlslens.tls.library` */
+	const char *const *
+		sonames; /* file name prefixes worth looking at in a linker cache, NULL-terminated */
+	const struct tls_func *funcs; /* terminated by symbol == NULL */
+};
+
+/* Every row; the index is ev_data.lib. Terminated by name == NULL. */
+extern const struct tls_lib tls_libs[];
+
+uint64_t tls_func_cookie(unsigned int lib, unsigned int fn);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The output names of attributes: OpenTelemetry semantic conventions where they have one, `tlslens.`
+ * where they do not. No name is a dotted prefix of another.
+ */
+#ifndef TLSLENS_CORE_ATTR_NAMES_H
+#define TLSLENS_CORE_ATTR_NAMES_H
+
+#define A_HTTP_METHOD "http.request.method"
+#define A_HTTP_STATUS "http.response.status_code"
+#define A_HTTP_REQUEST_BODY_SIZE "http.request.body.size"
+#define A_HTTP_RESPONSE_BODY_SIZE "http.response.body.size"
+#define A_HTTP_REQUEST_BODY_CONTENT "http.request.body.content"
+#define A_HTTP_RESPONSE_BODY_CONTENT "http.response.body.content"
+#define A_HTTP_REQUEST_HEADER_PREFIX "http.request.header."
+#define A_HTTP_RESPONSE_HEADER_PREFIX "http.response.header."
+#define A_URL_FULL "url.full"
+#define A_URL_SCHEME "url.scheme"
+#define A_URL_PATH "url.path"
+#define A_URL_QUERY "url.query"
+#define A_ERROR_TYPE "error.type"
+
+#define A_RPC_SYSTEM "rpc.system.name"
+#define A_RPC_METHOD "rpc.method"
+#define A_RPC_STATUS "rpc.response.status_code"
+
+#define A_DNS_QUESTION_NAME "dns.question.name"
+#define A_DNS_QUESTION_TYPE "dns.question.type"
+#define A_DNS_RESPONSE_CODE "dns.response_code"
+#define A_DNS_ID "dns.id"
+#define A_DNS_ANSWERS "dns.answers"
+#define A_DNS_RESOLVED_IP "dns.resolved_ip"
+
+/* every header, order and duplicates kept (ATTR_HEADERS); trailers are marked in the elements */
+#define A_REQUEST_HEADERS "tlslens.request.headers"
+#define A_RESPONSE_HEADERS "tlslens.response.headers"
+/* kept body bytes as on the wire, before select/ decodes them (ATTR_BYTES) */
+#define A_REQUEST_BODY_BASE64 "tlslens.request.body.base64"
+#define A_RESPONSE_BODY_BASE64 "tlslens.response.body.base64"
+/* interim 1xx status codes seen before the final one, e.g. ["100"] */
+#define A_INTERIM "tlslens.interim_status_codes"
+/* what made the bytes ambiguous, e.g. ["content-length+transfer-encoding"] */
+#define A_AMBIGUITY "tlslens.ambiguity"
+#define A_GRPC_MESSAGE "tlslens.grpc.message"
+#define A_GRPC_TIMEOUT_NS "tlslens.grpc.timeout_ns"
+#define A_GRPC_REQUEST_ENCODING "tlslens.grpc.request.encoding"
+#define A_GRPC_RESPONSE_ENCODING "tlslens.grpc.response.encoding"
+#define A_GRPC_REQUEST_MESSAGES "tlslens.grpc.request.messages"
+#define A_GRPC_RESPONSE_MESSAGES "tlslens.grpc.response.messages"
+#define A_WS_OPCODE "tlslens.websocket.opcode"
+#define A_WS_CLOSE_CODE "tlslens.websocket.close_code"
+#define A_WS_SIZE "tlslens.websocket.size"
+#define A_WS_CONTENT "tlslens.websocket.content"
+
+#endif

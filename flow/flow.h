@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From records to connections: order and gaps of each direction, the socket of each context, the protocol,
+ * and the queue in which transactions and chunks wait until their evidence and their secrets are settled.
+ * Runs on record time alone; the same records give the same output.
+ */
+#ifndef TLSLENS_FLOW_FLOW_H
+#define TLSLENS_FLOW_FLOW_H
+
+#include "bpf/event.h"
+#include "core/proto.h"
+#include "core/sink.h"
+
+#define FLOW_CONNS_MAX 65536  /* live connections; the one idle longest goes */
+#define FLOW_PEER_WAIT_MS 500 /* a transaction waits this long for evidence of its peer */
+#define FLOW_REORDER_MS 20    /* a record out of order waits this long for its predecessor */
+#define FLOW_REORDER_BYTES (4u << 20) /* per direction */
+#define FLOW_HELD_BYTES (1u << 20)    /* chunks of a connection waiting to be released */
+#define FLOW_PROBE_BYTES 4096 /* looked at before a direction is declared of no known protocol */
+
+struct flow;
+
+struct flow_cfg {
+	struct limits limits;
+	bool chunks; /* somebody wants them */
+};
+
+struct flow_stats {
+	uint64_t conns, conns_live, conns_evicted;
+	uint64_t txns;
+	uint64_t bytes;		 /* payload fed */
+	uint64_t gap_bytes;	 /* told to parsers as missing */
+	uint64_t unparsed_bytes; /* of connections whose protocol was not recognised */
+	uint64_t resyncs;
+	uint64_t reordered; /* records that came before their predecessor */
+	uint64_t stale;	    /* records for positions already passed: dropped */
+};
+
+/* One process, for the summary. */
+struct flow_proc_stats {
+	const struct identity *proc; /* borrowed */
+	const char *lib;	     /* row name of its last connection */
+	uint64_t conns, txns, bytes[2];
+	struct ev_counters counters; /* the last received; zero when none */
+};
+
+/* The sink is borrowed until flow_free(). NULL without memory. */
+struct flow *flow_new(const struct flow_cfg *cfg, struct sink *out);
+/* One record, already checked. 0 or the sink's negative errno. */
+int flow_event(struct flow *f, const struct ev_hdr *ev);
+/* End of input: everything waiting is decided and written. 0 or the sink's negative errno. */
+int flow_finish(struct flow *f);
+void flow_stats(const struct flow *f, struct flow_stats *st);
+/* Calls fn for every process seen, in order of first sight. */
+void flow_each_proc(const struct flow *f, void (*fn)(const struct flow_proc_stats *, void *),
+		    void *arg);
+void flow_free(struct flow *f);
+
+#endif
