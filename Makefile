@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   make deps     install what building and running need (Debian 12)
-#   make          build build/tlslens
-#   make check    tests that need no root
-#   make test     all tests; installs what they need
-#   make demo     trace a private nginx and a curl
+#   make deps      install what building and running need (Debian 12; sudo where one is not root)
+#   make           build build/tlslens
+#   make check     the tests that need no root
+#   make test      all tests; installs what they need besides
+#   make demo      trace a private nginx and a curl
+#   make install   PREFIX=/usr/local, DESTDIR=
+#   make fuzz      every fuzz target for FUZZ_SECONDS
 #
-# BUILD=DIR builds somewhere else; SAN=1 builds with ASan and UBSan.
+# BUILD=DIR builds somewhere else, so that builds do not meet. CI=true makes warnings errors.
 
 BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev uthash-dev \
+	node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
+DEPS_DEMO = nginx curl openssl
+DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libssl-dev clang-format mandoc git python3 \
+	python3-jsonschema libclang-rt-dev apache2-bin wrk tshark nghttp2-client nghttp2-server \
+	procps util-linux
+
 CC = gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
-PREFIX ?= /usr/local
+ARCH := $(shell uname -m)
 
 LIBS = libbpf libelf zlib libnghttp2
 CPPFLAGS = -I. -I$(BUILD) -I/usr/share/include/llhttp -D_GNU_SOURCE
@@ -20,20 +32,24 @@ CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
 override CFLAGS += -std=gnu11 $(WARN)
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lpcap -lZydis
-SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -w
 
 MODULES = core identity capture flow parsers select writer
-SRCS = $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
-OBJS = $(SRCS:%.c=$(BUILD)/%.o) $(BUILD)/llhttp/llhttp.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o
-CLI_OBJS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
-BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
-BPF_OBJS = $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o)
-SKEL = $(BUILD)/bpf/tlslens.skel.h
+LLHTTP = llhttp/llhttp.o llhttp/api.o llhttp/http.o
+LIB = $(patsubst %.c,%.o,$(foreach m,$(MODULES),$(wildcard $(m)/*.c))) $(LLHTTP)
+CLI = $(patsubst %.c,%.o,$(wildcard cli/*.c))
+UNIT_TESTS = $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_COMMON = $(patsubst %.c,%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+FUZZ_TARGETS = $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+KERNEL_TESTS = $(patsubst %.c,%,$(wildcard tests/kernel/test_*.c))
 
-.PHONY: all clean
+.PHONY: all deps deps-demo deps-test unit seeds kernel-tests check test demo fuzz install clean
+.SECONDARY:
+.DELETE_ON_ERROR:
 all: $(BUILD)/tlslens
 
-$(BUILD)/tlslens: $(CLI_OBJS) $(OBJS)
+$(BUILD)/tlslens: $(addprefix $(BUILD)/,$(CLI) $(LIB))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
@@ -43,11 +59,16 @@ $(BUILD)/%.o: %.c
 # llhttp comes as C sources in Debian's node-llhttp; it is built, not copied into the tree.
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) -I/usr/share/include/llhttp -O2 -g -w -c -o $@ $<
+	$(CC) $(CPPFLAGS) -O2 -g -w -c -o $@ $<
 
-# BPF: each file by itself, linked into one object, turned into one skeleton.
+# The kernel side: each file by itself, linked into one object, turned into one skeleton.
+BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
+BPF_OBJS = $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o)
+BPF_ARCH = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -I. \
-	-D__TARGET_ARCH_x86 -idirafter /usr/include/$(shell uname -m)-linux-gnu
+	-D__TARGET_ARCH_$(BPF_ARCH) -idirafter /usr/include/$(ARCH)-linux-gnu $(if $(CI),-Werror)
+SKEL = $(BUILD)/bpf/tlslens.skel.h
+
 $(BUILD)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
@@ -59,7 +80,88 @@ $(BUILD)/bpf/tlslens.bpf.o: $(BPF_OBJS)
 $(SKEL): $(BUILD)/bpf/tlslens.bpf.o
 	$(BPFTOOL) gen skeleton $< name tlslens > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/capture/%.o: $(SKEL)
+# Must stand before the first compilation; later the dependency files name it where it is included.
+$(patsubst %,$(BUILD)/%,$(filter capture/%,$(LIB))): | $(SKEL)
+$(patsubst %,$(BUILD)/san/%,$(filter capture/%,$(LIB))): | $(SKEL)
+$(patsubst %,$(BUILD)/fuzz/%,$(filter capture/%,$(LIB))): | $(SKEL)
+
+# Unit tests: every module once more with the sanitizers, as an archive.
+$(BUILD)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c -o $@ $<
+
+$(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -g -w $(SAN) -c -o $@ $<
+
+$(BUILD)/san/lib.a: $(addprefix $(BUILD)/san/,$(LIB) $(filter-out cli/main.o,$(CLI)))
+	@rm -f $@
+	$(AR) rcsT $@ $^
+
+$(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o \
+		$(addprefix $(BUILD)/san/,$(UNIT_COMMON)) $(BUILD)/san/lib.a
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS) -lcmocka -ljansson
+
+unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS))
+
+# Fuzz targets: by libFuzzer under `make fuzz`, and over the fixtures and their mutations in `make check`.
+$(BUILD)/san/tests/fuzz/fuzz_%: $(BUILD)/san/tests/fuzz/fuzz_%.o \
+		$(BUILD)/san/tests/fuzz/seeds.o $(BUILD)/san/lib.a
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS)
+
+seeds: $(addprefix $(BUILD)/san/,$(FUZZ_TARGETS))
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(FUZZ) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -O1 -g $(FUZZ) -c -o $@ $<
+
+$(BUILD)/fuzz/lib.a: $(addprefix $(BUILD)/fuzz/,$(LIB))
+	@rm -f $@
+	$(AR) rcsT $@ $^
+
+$(BUILD)/fuzz/tests/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/lib.a
+	$(CLANG) -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+
+fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
+	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $^
+
+# Programs of the tests that need root; the shell scripts beside them need no building.
+$(BUILD)/lib.a: $(addprefix $(BUILD)/,$(LIB))
+	@rm -f $@
+	$(AR) rcsT $@ $^
+
+$(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/lib.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
+
+kernel-tests: $(addprefix $(BUILD)/,$(KERNEL_TESTS))
+
+deps:
+	@tests/install-packages.sh $(DEPS)
+
+deps-demo:
+	@tests/install-packages.sh $(DEPS) $(DEPS_DEMO)
+
+deps-test:
+	@tests/install-packages.sh $(DEPS) $(DEPS_TEST)
+
+check: all unit seeds
+	BUILD=$(BUILD) tests/run.sh lint unit seeds
+
+test: deps-test
+	$(MAKE) all unit seeds kernel-tests
+	BUILD=$(BUILD) tests/run.sh lint unit seeds kernel e2e
+
+demo: deps-demo
+	$(MAKE) all
+	BUILD=$(BUILD) tests/demo.sh
+
+install: all
+	install -D -m 755 $(BUILD)/tlslens $(DESTDIR)$(PREFIX)/sbin/tlslens
+	install -D -m 644 docs/tlslens.8 $(DESTDIR)$(PREFIX)/share/man/man8/tlslens.8
 
 clean:
 	rm -rf $(BUILD)
