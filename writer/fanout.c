@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The end of the line: hands everything to each writer that wants it. A writer that failed gets no more,
+ * so that its output ends where the error came, and the run learns of it at once.
+ */
+#include "writer/writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "core/log.h"
+
+struct member {
+	const struct writer_ops *ops;
+	void *self;
+	const char *label;
+	int err; /* its first */
+	struct member *prev, *next;
+};
+
+struct fanout {
+	struct sink sink; /* first: the sink is the fan-out */
+	struct member *members;
+	int err; /* the first of any member */
+};
+
+static int note(struct fanout *f, struct member *m, int err)
+{
+	if (err < 0) {
+		m->err = err;
+		if (!f->err)
+			f->err = err;
+	}
+	return f->err;
+}
+
+static int fanout_txn(struct sink *s, struct txn *t)
+{
+	struct fanout *f = (struct fanout *)s;
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->ops->wants_txns && !m->err)
+			note(f, m, m->ops->txn(m->self, t));
+	}
+	return f->err;
+}
+
+static int fanout_chunk(struct sink *s, const struct chunk *c)
+{
+	struct fanout *f = (struct fanout *)s;
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->ops->wants_chunks && !m->err)
+			note(f, m, m->ops->chunk(m->self, c));
+	}
+	return f->err;
+}
+
+static int fanout_tick(struct sink *s, uint64_t now_ns)
+{
+	(void)now_ns;
+	return ((struct fanout *)s)->err;
+}
+
+static const struct sink_ops fanout_ops = {
+	.txn = fanout_txn,
+	.chunk = fanout_chunk,
+	.tick = fanout_tick,
+};
+
+struct fanout *fanout_new(void)
+{
+	struct fanout *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->sink.ops = &fanout_ops;
+	return f;
+}
+
+int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, const char *label)
+{
+	struct member *m = malloc(sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	*m = (struct member){.ops = ops, .self = self, .label = label};
+	DL_APPEND(f->members, m);
+	return 0;
+}
+
+struct sink *fanout_sink(struct fanout *f)
+{
+	return &f->sink;
+}
+
+bool fanout_wants_chunks(const struct fanout *f)
+{
+	const struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->ops->wants_chunks)
+			return true;
+	}
+	return false;
+}
+
+int fanout_flush(struct fanout *f)
+{
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (!m->err)
+			note(f, m, m->ops->flush(m->self));
+	}
+	return f->err;
+}
+
+int fanout_close(struct fanout *f)
+{
+	struct member *m, *next;
+	int err;
+
+	if (!f)
+		return 0;
+	DL_FOREACH_SAFE(f->members, m, next)
+	{
+		err = m->ops->close(m->self);
+		note(f, m, m->err ? m->err : err);
+		if (m->err)
+			log_error("%s: %s", m->label, strerror(-m->err));
+		free(m);
+	}
+	err = f->err;
+	free(f);
+	return err;
+}
