@@ -26,6 +26,7 @@ struct tls_func {
 	bool required;				    /* the library is not this one without it */
 	enum find_by find;
 	uint8_t slot;
+	const char *with; /* looked for only in files that define this symbol too, or NULL */
 };
 
 struct tls_lib {
@@ -33,6 +34,7 @@ struct tls_lib {
 	const char *const *
 		sonames; /* file name prefixes worth looking at in a linker cache, NULL-terminated */
 	const struct tls_func *funcs; /* terminated by symbol == NULL */
+	const char *version_mark; /* what its version string begins with, before a digit, or NULL */
 };
 
 /* Every row; the index is ev_data.lib. Terminated by name == NULL. */

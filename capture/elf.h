@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading ELF files that anybody may have written: 64-bit, this machine's byte order and architecture.
+ * Addresses are those of the file's own program headers (before relocation), offsets are in the file.
+ * A damaged file yields errors and absent symbols, never a crash.
+ */
+#ifndef TLSLENS_CAPTURE_ELF_H
+#define TLSLENS_CAPTURE_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct elf_file;
+
+#define ELF_SECTION_MAX_BYTES (256u << 20) /* larger ones are not looked at */
+
+/*
+ * The descriptor is borrowed until elf_close(). -ENOEXEC: no ELF file of this machine; -ENOMEM; else the
+ * error of reading.
+ */
+int elf_open(struct elf_file **e, int fd);
+void elf_close(struct elf_file *e);
+
+/* A symbol to look for; addr is 0 when the file does not define it. */
+struct elf_symbol {
+	const char *name; /* borrowed */
+	uint64_t addr;
+	int rank; /* private to elf.c: how good the definition found is */
+};
+
+/*
+ * Looks all of them up in one pass over .dynsym and .symtab. An exported definition wins over a global
+ * one of .symtab, that over a local one. Only definitions inside executable segments count.
+ */
+void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count);
+/* Does the file have any function symbol of its own? False for a stripped static executable. */
+bool elf_has_symbols(struct elf_file *e);
+/* Has it PT_INTERP, that is, does a dynamic linker load its libraries? */
+bool elf_has_interpreter(struct elf_file *e);
+bool elf_has_section(struct elf_file *e, const char *name);
+
+/* File offset of an address; -ENOENT when no loaded segment holds it or it is not in the file. */
+int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset);
+bool elf_is_code(struct elf_file *e, uint64_t addr);
+/* Bytes at an address as the file has them, unrelocated: how many of n are there, or a negative errno. */
+int elf_read(struct elf_file *e, uint64_t addr, void *p, size_t n);
+/* The pointer stored at an address, as relocated by the dynamic linker to a place in this same file. */
+int elf_pointer(struct elf_file *e, uint64_t addr, uint64_t *value);
+
+/* Hex, owned by the caller; NULL when it has none. */
+char *elf_build_id(struct elf_file *e);
+/* The first printable string in .rodata that begins with prefix and then a digit; owned, or NULL. */
+char *elf_find_string(struct elf_file *e, const char *prefix);
+/*
+ * Calls fn for each string of the dynamic section with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH ...),
+ * borrowed for the call. A non-zero result of fn ends the walk and is returned.
+ */
+int elf_each_dynamic(struct elf_file *e, int64_t tag, int (*fn)(void *arg, const char *s),
+		     void *arg);
+
+#endif
