@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every output field of a transaction by its name: what the JSON writer prints and a filter compares.
+ * The envelope's fields are rows of one table; the parser's attributes and the headers follow by name.
+ */
+#ifndef TLSLENS_SELECT_FIELDS_H
+#define TLSLENS_SELECT_FIELDS_H
+
+#include "core/buf.h"
+#include "core/txn.h"
+
+#define FIELDS_MAX 64
+#define FIELD_LIST_MAX 16 /* values of one header that are looked at */
+
+/* A value, reused from call to call. Zeroed before the first, given back with field_free(). */
+struct field {
+	struct attr v;	 /* type and value; borrows from the transaction, from text or from list */
+	struct buf text; /* what had to be formatted */
+	struct str list[FIELD_LIST_MAX];
+};
+
+void field_free(struct field *f);
+
+/* One field of the envelope. */
+struct field_ref {
+	const char *name; /* static */
+	bool (*get)(const struct txn *t, unsigned int arg, struct field *f);
+	unsigned int arg;
+};
+
+/*
+ * The fields of the envelope in output order; returns how many. The first *lead of them stand before
+ * the attributes, the rest behind.
+ */
+size_t fields_list(struct field_ref refs[FIELDS_MAX], size_t *lead);
+
+/* Fills f and returns true, or returns false when the transaction has no such field. */
+static inline bool field_get(const struct field_ref *ref, const struct txn *t, struct field *f)
+{
+	return ref->get(t, ref->arg, f);
+}
+
+/*
+ * The same by any output name: envelope, attribute, or http.request.header.<lower> and
+ * http.response.header.<lower>, whatever the writers' allow-list is.
+ */
+bool field_by_name(const char *name, const struct txn *t, struct field *f);
+
+/* A header's name as it stands in an output name: lower case, dots as `_`. 0 or a negative errno. */
+int field_header_name(struct buf *b, struct str name);
+
+#endif
