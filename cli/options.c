@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of options and the parser over it. getopt is not used: it cannot tell the words before "--"
+ * from those after, keeps its state in globals and does not suggest.
+ */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/source.h"
+#include "writer/writer.h"
+
+#define BODY_BYTES_MAX (64ull << 20)
+#define BODY_BYTES_SHOWN 4096 /* -vv without --body */
+#define DURATION_MAX_S 1e9
+#define NAME_MAX_BYTES 32 /* of options, for the nearest one */
+#define TYPO_MAX 2	  /* edits between a word and the option it may have meant */
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct why *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* Plain decimal; `*end` is the first character behind it. */
+static bool number(const char *s, uint64_t *v, const char **end)
+{
+	*v = 0;
+	for (*end = s; **end >= '0' && **end <= '9'; ++*end)
+		if (__builtin_mul_overflow(*v, 10, v) ||
+		    __builtin_add_overflow(*v, (uint64_t)(**end - '0'), v))
+			return false;
+	return *end > s;
+}
+
+static int set_flag(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	(void)value, (void)why;
+	*(bool *)((char *)cfg + row->at) = row->lo != 0;
+	return 0;
+}
+
+static int set_mode(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	(void)value, (void)why;
+	cfg->mode = (enum mode)row->lo;
+	return 0;
+}
+
+static int set_more(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	(void)value, (void)why;
+	++*(uint64_t *)((char *)cfg + row->at);
+	return 0;
+}
+
+/* A count of things or, with a K or M behind it, of bytes. */
+static int set_number(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	const char *end;
+	uint64_t v;
+	bool ok = number(value, &v, &end);
+
+	if (ok && (*end == 'k' || *end == 'K'))
+		ok = !__builtin_mul_overflow(v, 1u << 10, &v) && *++end == '\0';
+	else if (ok && (*end == 'm' || *end == 'M'))
+		ok = !__builtin_mul_overflow(v, 1u << 20, &v) && *++end == '\0';
+	if (!ok || *end || v < row->lo || v > row->hi)
+		return refuse(why, "--%s takes a number from %llu to %llu, not '%s'", row->name,
+			      (unsigned long long)row->lo, (unsigned long long)row->hi, value);
+	*(uint64_t *)((char *)cfg + row->at) = v;
+	return 0;
+}
+
+static int set_ring(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	int err = set_number(cfg, row, value, why);
+
+	if (!err && (cfg->ring_mb & (cfg->ring_mb - 1)))
+		return refuse(why, "--ring-mb takes a power of two, not '%s'", value);
+	return err;
+}
+
+static int set_body(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	cfg->body_given = true;
+	return set_number(cfg, row, value, why);
+}
+
+static int set_count(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	cfg->count_given = true;
+	return set_number(cfg, row, value, why);
+}
+
+static int set_duration(struct config *cfg, const struct option_row *row, const char *value,
+			struct why *why)
+{
+	char *end;
+	double s;
+
+	(void)row;
+	s = strtod(value, &end);
+	if (end == value || *end || !isfinite(s) || s <= 0 || s > DURATION_MAX_S)
+		return refuse(why, "--duration takes seconds (such as 2.5), not '%s'", value);
+	cfg->duration_ns = (uint64_t)(s * 1e9);
+	return 0;
+}
+
+static int add_pid(struct config *cfg, uint64_t pid, struct why *why)
+{
+	uint32_t *grown;
+
+	for (size_t i = 0; i < cfg->pid_count; i++)
+		if (cfg->pids[i] == pid)
+			return 0;
+	if (cfg->pid_count == CONFIG_PIDS_MAX)
+		return refuse(why, "more than %d processes named", CONFIG_PIDS_MAX);
+	grown = reallocarray(cfg->pids, cfg->pid_count + 1, sizeof(*grown));
+	if (!grown)
+		return refuse(why, "no memory");
+	cfg->pids = grown;
+	cfg->pids[cfg->pid_count++] = (uint32_t)pid;
+	return 0;
+}
+
+static int set_pids(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	const char *p = value;
+	uint64_t pid;
+	int err;
+
+	(void)row;
+	for (;; p++) {
+		if (!number(p, &pid, &p) || pid == 0 || pid > INT_MAX || (*p && *p != ','))
+			return refuse(why, "-p takes process ids (such as 4711,4712), not '%s'",
+				      value);
+		err = add_pid(cfg, pid, why);
+		if (err || !*p)
+			return err;
+	}
+}
+
+/* The row of a format, as -o names it; NULL when there is none. Static. */
+static const char *format_name(const char *spec, size_t n)
+{
+	if (n == sizeof(FORMAT_RAW) - 1 && !memcmp(spec, FORMAT_RAW, n))
+		return FORMAT_RAW;
+	for (size_t i = 0; writer_rows[i]; i++)
+		if (strlen(writer_rows[i]->name) == n && !memcmp(spec, writer_rows[i]->name, n))
+			return writer_rows[i]->name;
+	return NULL;
+}
+
+static int add_output(struct config *cfg, const char *label, const char *format, const char *path,
+		      struct why *why)
+{
+	for (size_t i = 0; i < cfg->output_count; i++)
+		if (!strcmp(cfg->outputs[i].path, path))
+			return refuse(why, "two outputs on %s: give one of them a file of its own",
+				      strcmp(path, "-") ? path : "standard output");
+	if (cfg->output_count == CONFIG_OUTPUTS_MAX)
+		return refuse(why, "more than %d outputs", CONFIG_OUTPUTS_MAX);
+	cfg->outputs[cfg->output_count++] = (struct output){label, format, path};
+	return 0;
+}
+
+static int set_output(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	size_t n = strcspn(value, ":");
+	const char *format = format_name(value, n);
+	const char *path = value[n] ? value + n + 1 : "-";
+
+	(void)row;
+	if (!format)
+		return refuse(why, "-o '%s': the formats are text, json, pcapng and raw", value);
+	if (!*path)
+		return refuse(why, "-o '%s': the file name is empty", value);
+	return add_output(cfg, value, format, path, why);
+}
+
+static int set_write(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	(void)row;
+	if (!*value)
+		return refuse(why, "-w: the file name is empty");
+	return add_output(cfg, value, "pcapng", value, why);
+}
+
+static int set_framing(struct config *cfg, const struct option_row *row, const char *value,
+		       struct why *why)
+{
+	(void)row;
+	cfg->tcp_framing = !strcmp(value, "tcp");
+	if (!cfg->tcp_framing && strcmp(value, "null"))
+		return refuse(why, "--pcap-framing is null or tcp, not '%s'", value);
+	return 0;
+}
+
+static int set_color(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	static const char *const names[] = {"auto", "always", "never"}; /* enum color_mode */
+
+	(void)row;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(value, names[i])) {
+			cfg->color = (enum color_mode)i;
+			return 0;
+		}
+	return refuse(why, "--color is auto, always or never, not '%s'", value);
+}
+
+static int set_ready_fd(struct config *cfg, const struct option_row *row, const char *value,
+			struct why *why)
+{
+	const char *end;
+	uint64_t fd;
+
+	(void)row;
+	if (!number(value, &fd, &end) || *end || fd > INT_MAX)
+		return refuse(why, "--ready-fd takes a file descriptor, not '%s'", value);
+	/* The command must not hold the other end's end-of-file back. */
+	if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return refuse(why, "--ready-fd %s: this descriptor is not open", value);
+	cfg->ready_fd = (int)fd;
+	return 0;
+}
+
+#define AT(field) offsetof(struct config, field)
+#define LIVE MODE_TRACE
+#define RUNS (MODE_TRACE | MODE_REPLAY)
+#define ANY (RUNS | MODE_DOCTOR)
+
+const struct option_row option_rows[] = {
+	{'p', "pid", "PID[,PID...]", LIVE | MODE_DOCTOR, "trace these processes; repeatable",
+	 set_pids, 0, 0, 0},
+	{'f', "follow", NULL, LIVE, "trace their children too", set_flag, AT(follow), 1, 0},
+	{0, "no-descendants", NULL, LIVE,
+	 "with -- CMD: only the command itself (it may then use ptrace)", set_flag,
+	 AT(no_descendants), 1, 0},
+	{'o', "output", "FORMAT[:FILE]", RUNS,
+	 "text, json, pcapng or raw, to FILE or standard output; repeatable", set_output, 0, 0, 0},
+	{'w', "write", "FILE", RUNS, "short for -o pcapng:FILE", set_write, 0, 0, 0},
+	{0, "duration", "SEC", LIVE, "stop after so many seconds", set_duration, 0, 0, 0},
+	{0, "count", "N", RUNS, "stop after so many transactions", set_count, AT(count), 1,
+	 UINT64_MAX},
+	{0, "body", "BYTES", RUNS, "keep so much of each body (0; 4096 with -vv)", set_body,
+	 AT(body_bytes), 0, BODY_BYTES_MAX},
+	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
+	{0, "no-redact", NULL, RUNS, "leave secrets in the output", set_flag, AT(no_redact), 1, 0},
+	{0, "pcap-framing", "null|tcp", RUNS,
+	 "pcapng: NULL-cipher TLS, which Wireshark reads by itself, or plain TCP", set_framing, 0,
+	 0, 0},
+	{0, "ring-mb", "N", LIVE, "ring buffer, a power of two (16)", set_ring, AT(ring_mb), 1,
+	 1024},
+	{0, "snap", "BYTES", LIVE, "copy at most so much of a call (1M)", set_number,
+	 AT(snap_bytes), 0, 1u << 30},
+	{'v', "verbose", NULL, RUNS, "text: headers; -vv bodies; -vvv debug messages too", set_more,
+	 AT(verbose), 0, 0},
+	{'q', "quiet", NULL, ANY, "only errors and warnings on standard error", set_flag, AT(quiet),
+	 1, 0},
+	{0, "color", "auto|always|never", RUNS, "colours in text (auto: on a terminal)", set_color,
+	 0, 0, 0},
+	{0, "ready-fd", "N", LIVE, "write a byte to this descriptor when every probe is in place",
+	 set_ready_fd, 0, 0, 0},
+	{'h', "help", NULL, ANY, "this text", set_mode, 0, MODE_HELP, 0},
+	{'V', "version", NULL, ANY, "the version", set_mode, 0, MODE_VERSION, 0},
+	{0, NULL, NULL, 0, NULL, NULL, 0, 0, 0},
+};
+
+#define ROWS (sizeof(option_rows) / sizeof(option_rows[0]) - 1)
+
+/* Edits (Levenshtein) between two names, cut at NAME_MAX_BYTES. */
+static size_t distance(const char *a, size_t an, const char *b)
+{
+	size_t bn = strnlen(b, NAME_MAX_BYTES), row[NAME_MAX_BYTES + 1], diagonal, up;
+
+	for (size_t j = 0; j <= bn; j++)
+		row[j] = j;
+	for (size_t i = 0; i < an; i++) {
+		diagonal = row[0]++;
+		for (size_t j = 0; j < bn; j++) {
+			up = row[j + 1];
+			row[j + 1] = diagonal + (a[i] != b[j]);
+			if (up + 1 < row[j + 1])
+				row[j + 1] = up + 1;
+			if (row[j] + 1 < row[j + 1])
+				row[j + 1] = row[j] + 1;
+			diagonal = up;
+		}
+	}
+	return row[bn];
+}
+
+static int refuse_unknown(struct why *why, const char *word, size_t n)
+{
+	size_t best = TYPO_MAX + 1, d;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; n <= NAME_MAX_BYTES && i < ROWS; i++) {
+		d = distance(word, n, option_rows[i].name);
+		if (d < best) {
+			best = d;
+			nearest = option_rows[i].name;
+		}
+	}
+	if (nearest)
+		return refuse(why, "unknown option --%.*s, did you mean --%s?", (int)n, word,
+			      nearest);
+	return refuse(why, "unknown option --%.*s (see --help)", n > 64 ? 64 : (int)n, word);
+}
+
+/* What is being read, and what was seen on the way. */
+struct parse {
+	struct config *cfg;
+	struct why *why;
+	char *const *argv;
+	int argc, at;
+	bool seen[ROWS];
+};
+
+static int apply(struct parse *p, const struct option_row *row, const char *value)
+{
+	p->seen[row - option_rows] = true;
+	return row->set(p->cfg, row, value, p->why);
+}
+
+static int parse_long(struct parse *p, const char *word)
+{
+	const char *eq = strchr(word, '='), *value = eq ? eq + 1 : NULL;
+	size_t n = eq ? (size_t)(eq - word) : strlen(word);
+	const struct option_row *row = option_rows;
+
+	while (row->name && (strlen(row->name) != n || memcmp(row->name, word, n)))
+		row++;
+	if (!row->name)
+		return refuse_unknown(p->why, word, n);
+	if (!row->arg && value)
+		return refuse(p->why, "--%s takes no value", row->name);
+	if (row->arg && !value) {
+		if (p->at == p->argc)
+			return refuse(p->why, "--%s needs a value: %s", row->name, row->arg);
+		value = p->argv[p->at++];
+	}
+	return apply(p, row, value);
+}
+
+/* A cluster such as -vvp 4711: each letter an option, the last may take a value. */
+static int parse_short(struct parse *p, const char *word)
+{
+	int err = 0;
+
+	for (; *word && !err; word++) {
+		const struct option_row *row = option_rows;
+
+		while (row->name && row->letter != *word)
+			row++;
+		if (!row->name)
+			return refuse(p->why, "unknown option -%c (see --help)",
+				      *word >= ' ' && *word <= '~' ? *word : '?');
+		if (!row->arg) {
+			err = apply(p, row, NULL);
+			continue;
+		}
+		if (word[1])
+			return apply(p, row, word + 1);
+		if (p->at == p->argc)
+			return refuse(p->why, "-%c needs a value: %s", row->letter, row->arg);
+		return apply(p, row, p->argv[p->at++]);
+	}
+	return err;
+}
+
+/* The words that are no options: "replay FILE" or "doctor". */
+static int parse_word(struct parse *p, const char *word)
+{
+	struct config *cfg = p->cfg;
+
+	if (cfg->mode == MODE_TRACE && !strcmp(word, "replay"))
+		cfg->mode = MODE_REPLAY;
+	else if (cfg->mode == MODE_TRACE && !strcmp(word, "doctor"))
+		cfg->mode = MODE_DOCTOR;
+	else if (cfg->mode == MODE_REPLAY && !cfg->replay_path)
+		cfg->replay_path = word;
+	else
+		return refuse(p->why, "unexpected '%.64s' (a command to run comes after --)", word);
+	return 0;
+}
+
+static const char *mode_name(enum mode m)
+{
+	return m == MODE_REPLAY ? "replay" : m == MODE_DOCTOR ? "doctor" : "tracing";
+}
+
+/* What each option allows by itself may still not go together. */
+static int check_modes(struct parse *p)
+{
+	struct config *cfg = p->cfg;
+
+	for (size_t i = 0; i < ROWS; i++)
+		if (p->seen[i] && !(option_rows[i].modes & cfg->mode))
+			return refuse(p->why, "--%s does not go with %s", option_rows[i].name,
+				      mode_name(cfg->mode));
+	if (cfg->command && cfg->mode != MODE_TRACE)
+		return refuse(p->why, "a command does not go with %s", mode_name(cfg->mode));
+	if (cfg->mode == MODE_REPLAY && !cfg->replay_path)
+		return refuse(p->why, "replay needs the recording to read");
+	if (cfg->mode == MODE_TRACE && !cfg->command && !cfg->pid_count)
+		return refuse(p->why, "nothing to trace: give -p PID, or -- COMMAND (see --help)");
+	if (cfg->no_descendants && !cfg->command)
+		return refuse(p->why, "--no-descendants goes with -- COMMAND only");
+	return 0;
+}
+
+static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
+{
+	static const struct output text = {"text", "text", "-"}, json = {"json", "json", "-"};
+
+	if (cfg->mode == MODE_DOCTOR)
+		return 0;
+	if (!cfg->output_count)
+		cfg->outputs[cfg->output_count++] = stdout_tty ? text : json;
+	for (size_t i = 0; i < cfg->output_count; i++) {
+		const struct output *o = &cfg->outputs[i];
+		bool raw = !strcmp(o->format, FORMAT_RAW);
+
+		if (raw && cfg->mode == MODE_REPLAY)
+			return refuse(why, "-o raw does not go with replay: copy the file");
+		if (stdout_tty && !strcmp(o->path, "-") && (raw || !strcmp(o->format, "pcapng")))
+			return refuse(why, "%s on a terminal: give it a file or a pipe", o->format);
+	}
+	return 0;
+}
+
+int options_parse(struct config *cfg, int argc, char *const argv[], bool stdout_tty,
+		  struct why *why)
+{
+	struct parse p = {.cfg = cfg, .why = why, .argv = argv, .argc = argc, .at = 1};
+	int err = 0;
+
+	*cfg = (struct config){
+		.mode = MODE_TRACE,
+		.ring_mb = RING_MB_DEFAULT,
+		.snap_bytes = SNAP_BYTES_DEFAULT,
+		.ready_fd = -1,
+	};
+	while (!err && p.at < argc) {
+		const char *word = argv[p.at++];
+
+		if (!strcmp(word, "--")) {
+			if (p.at == argc)
+				return refuse(why, "no command after --");
+			cfg->command = argv + p.at;
+			break;
+		}
+		if (!strncmp(word, "--", 2))
+			err = parse_long(&p, word + 2);
+		else if (word[0] == '-' && word[1])
+			err = parse_short(&p, word + 1);
+		else
+			err = parse_word(&p, word);
+		if (cfg->mode & (MODE_HELP | MODE_VERSION))
+			return err;
+	}
+	if (!err)
+		err = check_modes(&p);
+	if (!err)
+		err = check_outputs(cfg, stdout_tty, why);
+	if (cfg->verbose >= 2 && !cfg->body_given)
+		cfg->body_bytes = BODY_BYTES_SHOWN;
+	return err;
+}
+
+void config_free(struct config *cfg)
+{
+	free(cfg->pids);
+	cfg->pids = NULL;
+	cfg->pid_count = 0;
+}
+
+void options_help(FILE *out)
+{
+	fputs("Usage: tlslens [OPTIONS] -p PID[,PID...]\n"
+	      "       tlslens [OPTIONS] -- COMMAND [ARG...]\n"
+	      "       tlslens [OPTIONS] replay FILE\n"
+	      "       tlslens doctor [-p PID[,PID...]]\n"
+	      "Show what processes say over TLS.\n\n",
+	      out);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
+			 row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
+			 row->arg ? " " : "", row->arg ? row->arg : "");
+		fprintf(out, "  %-28s %s\n", left, row->help);
+	}
+	fputs("\nWithout -o and -w: text on a terminal, else JSON lines, on standard output.\n"
+	      "Exit status: 0 done, 1 failed, 2 usage, 3 nothing could be attached; with a "
+	      "command\n"
+	      "its own status. The manual page tlslens(8) has the details.\n",
+	      out);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/outputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+static int cannot_write(const char *path, int err)
+{
+	log_error("cannot write %s: %s", strcmp(path, "-") ? path : "standard output",
+		  strerror(-err));
+	return err;
+}
+
+static bool use_color(const struct config *cfg, const struct out *out)
+{
+	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
+
+	if (cfg->color != COLOR_AUTO)
+		return cfg->color == COLOR_ALWAYS;
+	return out_is_tty(out) && !(no_color && *no_color);
+}
+
+/* Of the terminal; 0, do not cut, for everything else. */
+static unsigned int columns(const struct out *out)
+{
+	struct winsize ws;
+
+	if (!out_is_tty(out) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0)
+		return 0;
+	return ws.ws_col;
+}
+
+static int open_writer(struct outputs *o, const struct config *cfg, const struct output *spec)
+{
+	const struct writer_ops *ops = writer_by_name(spec->format);
+	struct writer_cfg wcfg = {
+		.verbose = (unsigned int)cfg->verbose,
+		.tcp_framing = cfg->tcp_framing,
+		.redacted = !cfg->no_redact,
+	};
+	struct out *out;
+	void *self;
+	int err;
+
+	err = out_open(&out, spec->path);
+	if (err)
+		return cannot_write(spec->path, err);
+	wcfg.color = use_color(cfg, out);
+	wcfg.columns = columns(out);
+	wcfg.unbuffered = out_is_tty(out);
+	err = ops->open(&self, out, &wcfg);
+	if (err) {
+		out_close(out);
+		return cannot_write(spec->path, err);
+	}
+	err = fanout_add(o->fanout, ops, self, spec->label);
+	if (err) {
+		ops->close(self);
+		log_error("no memory");
+	}
+	return err;
+}
+
+static int open_recording(struct outputs *o, const struct output *spec)
+{
+	int err;
+
+	if (o->recording) {
+		log_error("one recording at a time: -o %s", spec->label);
+		return -EINVAL;
+	}
+	err = recording_create(&o->recording, spec->path);
+	if (err)
+		return cannot_write(spec->path, err);
+	o->recording_path = spec->path;
+	log_info("recording to %s: unredacted plaintext, readable by its owner only (0600)",
+		 spec->path);
+	return 0;
+}
+
+int outputs_open(struct outputs *o, const struct config *cfg)
+{
+	int err = 0;
+
+	*o = (struct outputs){.fanout = fanout_new()};
+	if (!o->fanout) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < cfg->output_count && !err; i++) {
+		const struct output *spec = &cfg->outputs[i];
+
+		if (!strcmp(spec->format, FORMAT_RAW))
+			err = open_recording(o, spec);
+		else
+			err = open_writer(o, cfg, spec);
+	}
+	return err;
+}
+
+int outputs_flush(struct outputs *o)
+{
+	int err = fanout_flush(o->fanout), rec = 0;
+
+	if (o->recording)
+		rec = recording_flush(o->recording);
+	return err ? err : rec;
+}
+
+int outputs_close(struct outputs *o)
+{
+	int err = 0, rec = 0;
+
+	if (o->fanout)
+		err = fanout_close(o->fanout);
+	if (o->recording) {
+		rec = recording_close(o->recording);
+		if (rec)
+			cannot_write(o->recording_path, rec);
+	}
+	*o = (struct outputs){0};
+	return err ? err : rec;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/source.h"
+#include "cli/outputs.h"
+#include "cli/settings.h"
+#include "cli/signals.h"
+#include "cli/summary.h"
+#include "core/log.h"
+#include "flow/flow.h"
+#include "select/select.h"
+
+#define WAIT_MS 50	   /* at most, so that signals and limits are seen in time */
+#define FLUSH_RECORDS 1024 /* at a busy source; an idle one flushes at once */
+#define DESCRIPTION_BYTES 512
+
+struct run {
+	const struct config *cfg;
+	const struct source_ops *ops;
+	void *source;
+	struct outputs outputs;
+	struct settings settings;
+	struct selector *select;
+	struct flow *flow;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
+	unsigned int unflushed;
+	bool stopping;
+	int err; /* the first */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void fail(struct run *r, int err)
+{
+	if (err < 0 && !r->err)
+		r->err = err;
+}
+
+static int open_source(struct run *r)
+{
+	const struct config *cfg = r->cfg;
+	struct source_cfg scfg = {
+		.pids = cfg->pids,
+		.pid_count = cfg->pid_count,
+		.follow = cfg->follow,
+		.command = cfg->command,
+		.command_tree = cfg->command && !cfg->no_descendants,
+		.ring_mb = (unsigned int)cfg->ring_mb,
+		.snap_bytes = (uint32_t)cfg->snap_bytes,
+		.path = cfg->replay_path,
+	};
+
+	r->ops = cfg->mode == MODE_REPLAY ? &source_recording : &source_bpf;
+	return r->ops->open(&r->source, &scfg);
+}
+
+/* flow -> select -> writers, as the settings say. */
+static int open_pipeline(struct run *r)
+{
+	struct select_cfg scfg = {.redact = !r->cfg->no_redact, .count = r->settings.count};
+	struct flow_cfg fcfg = {.limits = limits_default};
+
+	fcfg.limits.body_bytes = r->settings.body_bytes;
+	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
+	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
+	if (r->select)
+		r->flow = flow_new(&fcfg, select_sink(r->select));
+	if (!r->flow) {
+		log_error("no memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* For scripts: the line on stderr, then the byte. */
+static void announce(struct run *r)
+{
+	char what[DESCRIPTION_BYTES];
+	ssize_t n;
+
+	if (r->ops->describe(r->source, what, sizeof(what)) == 0)
+		log_info("tracing %s", what);
+	if (r->cfg->ready_fd >= 0) {
+		do
+			n = write(r->cfg->ready_fd, "\n", 1);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			log_warn("--ready-fd: %s", strerror(errno));
+		close(r->cfg->ready_fd);
+	}
+	if (r->cfg->duration_ns)
+		r->deadline_ns = now_ns() + r->cfg->duration_ns;
+}
+
+/* After the first error of an output the others still get everything, so nothing returns early here. */
+static void take(struct run *r, const struct ev_hdr *ev)
+{
+	if (r->outputs.recording)
+		fail(r, recording_put(r->outputs.recording, ev));
+	fail(r, flow_event(r->flow, ev));
+	if (++r->unflushed == FLUSH_RECORDS) {
+		fail(r, outputs_flush(&r->outputs));
+		r->unflushed = 0;
+	}
+}
+
+/* Waiting is the moment to let everything written so far be seen. */
+static int wait_next(struct run *r, const struct ev_hdr **ev)
+{
+	int timeout_ms = WAIT_MS;
+
+	if (r->unflushed) {
+		fail(r, outputs_flush(&r->outputs));
+		r->unflushed = 0;
+	}
+	if (r->deadline_ns && !r->stopping) {
+		uint64_t now = now_ns();
+		uint64_t left_ms = r->deadline_ns > now ? (r->deadline_ns - now) / 1000000 + 1 : 0;
+
+		if (left_ms < WAIT_MS)
+			timeout_ms = (int)left_ms;
+	}
+	return r->ops->next(r->source, ev, timeout_ms);
+}
+
+static bool must_stop(const struct run *r)
+{
+	return r->err || signals_stop_asked() || select_done(r->select) ||
+	       (r->deadline_ns && now_ns() >= r->deadline_ns);
+}
+
+/* Until the source is at its end. 0 or a negative errno of the source. */
+static int pump(struct run *r)
+{
+	const struct ev_hdr *ev;
+	int n;
+
+	for (;;) {
+		if (!r->stopping && must_stop(r)) {
+			r->stopping = true;
+			n = r->ops->stop(r->source);
+			if (n < 0)
+				return n;
+		}
+		n = r->ops->next(r->source, &ev, 0);
+		if (n == 0)
+			n = wait_next(r, &ev);
+		if (n == 1)
+			take(r, ev);
+		else if (n == -EPIPE)
+			return 0;
+		else if (n < 0 && n != -EINTR)
+			return n;
+	}
+}
+
+/* A recording says in its first record how the run was set up that made it. */
+static int pump_replay(struct run *r)
+{
+	const struct ev_hdr *ev;
+	int n = r->ops->next(r->source, &ev, 0), err;
+
+	if (n == 1)
+		settings_adopt(&r->settings, r->cfg, ev);
+	err = open_pipeline(r);
+	if (err)
+		return err;
+	if (n < 0)
+		return n == -EPIPE ? 0 : n;
+	if (n == 1)
+		take(r, ev);
+	return pump(r);
+}
+
+static int pump_live(struct run *r)
+{
+	int err = open_pipeline(r);
+
+	if (!err && r->outputs.recording)
+		err = settings_record(&r->settings, r->outputs.recording);
+	if (err)
+		return err;
+	announce(r);
+	return pump(r);
+}
+
+static void summarise(struct run *r)
+{
+	struct summary_totals totals = {
+		.txns = select_txns(r->select),
+		.interrupted = r->err != 0,
+	};
+
+	if (r->ops->stats(r->source, &totals.source) < 0)
+		totals.source = (struct source_stats){0};
+	if (r->cfg->mode == MODE_TRACE)
+		r->ops->report(r->source, stderr);
+	summary_write(stderr, r->flow, &totals);
+	fflush(stderr);
+}
+
+static int exit_status(const struct run *r)
+{
+	int status;
+
+	if (r->err)
+		return EXIT_FAILED;
+	status = r->cfg->command ? r->ops->command_status(r->source) : -1;
+	if (status < 0)
+		return EXIT_DONE; /* it runs on */
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Why a source did not open was said by itself. */
+static int open_failed(int err)
+{
+	return err == -ENOENT || err == -ESRCH ? EXIT_NOTHING : EXIT_FAILED;
+}
+
+int run(const struct config *cfg)
+{
+	struct run r = {.cfg = cfg, .settings = settings_of(cfg)};
+	int status = EXIT_FAILED, err;
+
+	signals_install();
+	if (outputs_open(&r.outputs, cfg))
+		goto out;
+	err = open_source(&r);
+	if (err) {
+		status = open_failed(err);
+		goto out;
+	}
+	fail(&r, cfg->mode == MODE_REPLAY ? pump_replay(&r) : pump_live(&r));
+	if (r.flow)
+		fail(&r, flow_finish(r.flow));
+	fail(&r, outputs_close(&r.outputs));
+	if (r.flow && !cfg->quiet)
+		summarise(&r);
+	status = exit_status(&r);
+	r.ops->close(r.source);
+out:
+	flow_free(r.flow);
+	select_free(r.select);
+	outputs_close(&r.outputs);
+	txn_pool_drain();
+	return status;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/summary.h"
+
+#include <inttypes.h>
+
+#include "core/slice.h"
+#include "identity/identity.h"
+#include "select/human.h"
+
+/* By enum ev_lost. */
+static const char *const lost_names[EV_LOST_CAUSES] = {
+	[EV_LOST_RING] = "ring full",	  [EV_LOST_FAULT] = "page not readable",
+	[EV_LOST_SNAP] = "beyond --snap", [EV_LOST_NOCOPY] = "never in a buffer",
+	[EV_LOST_TABLE] = "table full",	  [EV_LOST_BUSY] = "scratch busy",
+};
+
+static uint64_t both(const __u64 v[DIR_COUNT])
+{
+	return v[DIR_WRITE] + v[DIR_READ];
+}
+
+static void put_name(FILE *out, const struct identity *id)
+{
+	struct buf b = {0};
+
+	human_text(&b, id->v[ID_COMM]);
+	buf_printf(&b, "[%u]", (unsigned int)id->key.tgid);
+	if (buf_ok(&b))
+		fwrite(b.p, 1, b.n, out);
+	buf_free(&b);
+}
+
+static void put_lost(FILE *out, const struct ev_counters *c, uint64_t lost)
+{
+	const char *before = " (";
+
+	fprintf(out, " + lost %" PRIu64, lost);
+	for (int i = 0; i < EV_LOST_CAUSES; i++) {
+		if (!c->lost_bytes[i])
+			continue;
+		fprintf(out, "%s%s %" PRIu64, before, lost_names[i], (uint64_t)c->lost_bytes[i]);
+		before = ", ";
+	}
+	if (lost)
+		fputc(')', out);
+}
+
+/* What each stage says of itself must add up; when it does not, that is said and not smoothed over. */
+static void put_balance(FILE *out, const struct ev_counters *c)
+{
+	uint64_t captured = both(c->captured_bytes), filtered = both(c->filtered_bytes);
+	uint64_t generated = both(c->generated_bytes), lost = 0;
+
+	for (int i = 0; i < EV_LOST_CAUSES; i++)
+		lost += c->lost_bytes[i];
+	fprintf(out, "    captured %" PRIu64, captured);
+	put_lost(out, c, lost);
+	fprintf(out, " + filtered %" PRIu64 " = generated %" PRIu64 " bytes\n", filtered,
+		generated);
+	if (captured + lost + filtered != generated)
+		fprintf(out, "    THIS DOES NOT ADD UP, by %" PRId64 ": please report it\n",
+			(int64_t)(generated - captured - lost - filtered));
+	if (c->lost_events)
+		fprintf(out, "    lost %" PRIu64 " other records (sockets, ends of connections)\n",
+			(uint64_t)c->lost_events);
+}
+
+void summary_proc(FILE *out, const struct flow_proc_stats *p)
+{
+	fputs("  ", out);
+	put_name(out, p->proc);
+	fprintf(out,
+		" %s: %" PRIu64 " connections, %" PRIu64 " calls out, %" PRIu64 " in, %" PRIu64
+		" bytes out, %" PRIu64 " in, %" PRIu64 " transactions\n",
+		p->lib && *p->lib ? p->lib : "-", p->conns, (uint64_t)p->counters.calls[DIR_WRITE],
+		(uint64_t)p->counters.calls[DIR_READ], p->bytes[DIR_WRITE], p->bytes[DIR_READ],
+		p->txns);
+	if (p->counters.hdr.type == EV_COUNTERS)
+		put_balance(out, &p->counters);
+	else
+		fputs("    the kernel side's counters are missing: the recording was cut\n", out);
+}
+
+const char *summary_reason(const struct summary_totals *t)
+{
+	if (t->txns || t->interrupted)
+		return NULL;
+	if (!t->calls && !t->flow.conns)
+		return "no TLS call was seen: none was made meanwhile, or through a function that "
+		       "was not found (see tlslens doctor)";
+	if (!t->flow.bytes)
+		return "TLS calls were seen, but all their bytes were lost (causes above)";
+	if (t->flow.unparsed_bytes)
+		return "bytes were seen, but in no protocol known here (-o pcapng shows them)";
+	return "no message came to its end";
+}
+
+struct walk {
+	FILE *out;
+	struct summary_totals *t;
+};
+
+static void one_proc(const struct flow_proc_stats *p, void *arg)
+{
+	struct walk *w = arg;
+
+	w->t->calls += both(p->counters.calls);
+	w->t->generated_bytes += both(p->counters.generated_bytes);
+	if (p->conns || both(p->counters.calls))
+		summary_proc(w->out, p);
+}
+
+/* Rare things: said only when they happened. */
+static void put_if(FILE *out, uint64_t n, const char *what)
+{
+	if (n)
+		fprintf(out, "  %" PRIu64 " %s\n", n, what);
+}
+
+void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
+{
+	struct walk walk = {out, t};
+	const char *reason;
+
+	flow_stats(flow, &t->flow);
+	fprintf(out, "tlslens: %" PRIu64 " transactions, %" PRIu64 " connections\n", t->txns,
+		t->flow.conns);
+	flow_each_proc(flow, one_proc, &walk);
+	put_if(out, t->flow.gap_bytes, "bytes missing from the streams");
+	put_if(out, t->flow.unparsed_bytes, "bytes in no protocol known here");
+	put_if(out, t->flow.resyncs, "times a stream was picked up again behind a loss");
+	put_if(out, t->flow.stale, "records dropped that came too late");
+	put_if(out, t->flow.conns_evicted, "connections given up for want of room");
+	put_if(out, t->source.bad_records, "records refused as damaged");
+	reason = summary_reason(t);
+	if (reason)
+		fprintf(out, "tlslens: nothing to show: %s\n", reason);
+}
