@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pcapng row: the byte stream of every connection as packets that Wireshark dissects without key or
+ * setting, an interface for every process. Decides what is written; how is in pcapng_stream.c (packets of
+ * a connection), pcapng_paths.c (addresses), pcapng_tls.c and pcapng_frames.c (octets), pcapng_blocks.c.
+ * Writes packets as they come, does not sort them by time.
+ */
+#define HASH_NONFATAL_OOM 1
+#include "writer/writer.h"
+
+#include "core/log.h"
+#include "core/proto.h"
+#include "core/version.h"
+#include "identity/identity.h"
+#include "writer/pcapng_stream.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#define PCAPNG_STREAMS_MAX 65536u /* live connections; the one idle longest is closed in the file */
+#define PCAPNG_IFACES_MAX 65536u  /* processes; later ones share the last interface */
+#define PCAPNG_PAD_MAX (16u << 20) /* a longer gap is not padded: the connection starts anew */
+#define SHORT_ID_BYTES 12u	   /* of a container id, as container tools print it */
+
+struct iface {
+	struct proc_key key; /* padding zeroed: it is hashed */
+	struct pcapng_stats stats;
+	UT_hash_handle hh;
+};
+
+struct pcapng {
+	struct out *out;
+	struct writer_cfg cfg;
+	struct iface *ifaces;	/* by key, in order of their numbers */
+	struct stream *streams; /* by seq */
+	struct stream *idle;	/* the same, the one idle longest first */
+	struct path_table paths;
+	struct buf text, name; /* scratch: a comment or description, a name */
+	uint64_t evicted;
+};
+
+static int put_scratch(struct pcapng *w, struct buf *block)
+{
+	int err = block->err ? block->err : out_put(w->out, block->p, block->n);
+
+	buf_free(block);
+	return err;
+}
+
+static struct str text_of(const struct buf *b)
+{
+	return (struct str){(const char *)b->p, b->n};
+}
+
+static struct str field(const struct identity *id, enum identity_field f)
+{
+	return id ? id->v[f] : STR_NONE;
+}
+
+static struct str short_id(const struct identity *id)
+{
+	struct str v = field(id, ID_CONTAINER_ID);
+
+	v.n = v.n < SHORT_ID_BYTES ? v.n : SHORT_ID_BYTES;
+	return v;
+}
+
+static void put_field(struct buf *b, const char *name, struct str v)
+{
+	if (!v.n)
+		return;
+	buf_printf(b, "%s=", name);
+	pcapng_put_text(b, v);
+	buf_putc(b, ' ');
+}
+
+static void put_pod(struct buf *b, const struct identity *id)
+{
+	struct str ns = field(id, ID_K8S_NAMESPACE), pod = field(id, ID_K8S_POD);
+
+	if (!pod.n)
+		return;
+	buf_puts(b, "pod=");
+	if (ns.n) {
+		pcapng_put_text(b, ns);
+		buf_putc(b, '/');
+	}
+	pcapng_put_text(b, pod);
+	buf_putc(b, ' ');
+}
+
+/* comm[pid], comm[pid]@container: what `frame.interface_name` filters look for. */
+static void put_iface_name(struct buf *b, const struct identity *id)
+{
+	struct str container = field(id, ID_CONTAINER_NAME), comm = field(id, ID_COMM);
+
+	if (!container.n)
+		container = short_id(id);
+	pcapng_put_text(b, comm.n ? comm : STR("?"));
+	buf_printf(b, "[%" PRIu32 "]", id ? id->key.tgid : 0);
+	if (container.n) {
+		buf_putc(b, '@');
+		pcapng_put_text(b, container);
+	}
+}
+
+static void put_iface_description(struct buf *b, const struct identity *id)
+{
+	put_field(b, "exe", field(id, ID_EXE));
+	put_field(b, "container", field(id, ID_CONTAINER_NAME));
+	put_field(b, "id", short_id(id));
+	put_pod(b, id);
+	buf_puts(b, "(synthetic framing)");
+}
+
+static int write_section(struct pcapng *w)
+{
+	struct buf block = {0};
+
+	buf_clear(&w->text);
+	buf_printf(&w->text,
+		   "tlslens: %s framing is synthetic, the application data is what the process "
+		   "sent and received; secrets are %s",
+		   w->cfg.tcp_framing ? "TCP" : "TCP and TLS",
+		   w->cfg.redacted ? "masked" : "NOT masked");
+	if (!buf_ok(&w->text))
+		return w->text.err;
+	pcapng_put_section(&block, STR("tlslens " TLSLENS_VERSION), text_of(&w->text));
+	return put_scratch(w, &block);
+}
+
+static int write_interface(struct pcapng *w, const struct identity *id, bool others)
+{
+	struct buf block = {0};
+
+	buf_clear(&w->name);
+	buf_clear(&w->text);
+	if (others) {
+		buf_puts(&w->name, "others");
+		buf_puts(&w->text, "processes beyond the limit of interfaces (synthetic framing)");
+	} else {
+		put_iface_name(&w->name, id);
+		put_iface_description(&w->text, id);
+	}
+	if (!buf_ok(&w->name) || !buf_ok(&w->text))
+		return -ENOMEM;
+	pcapng_put_interface(&block, text_of(&w->name), text_of(&w->text));
+	return put_scratch(w, &block);
+}
+
+/* The interface of a process, described in the file before its first packet. */
+static int iface_of(struct pcapng *w, const struct identity *id, struct iface **found)
+{
+	uint32_t count = HASH_COUNT(w->ifaces);
+	bool others = count + 1 >= PCAPNG_IFACES_MAX;
+	struct proc_key key;
+	struct iface *f;
+	int err;
+
+	memset(&key, 0, sizeof(key));
+	if (id) {
+		key.tgid = id->key.tgid;
+		key.start_ns = id->key.start_ns;
+	}
+	HASH_FIND(hh, w->ifaces, &key, sizeof(key), f);
+	if (!f && others) {
+		memset(&key, 0xff, sizeof(key));
+		HASH_FIND(hh, w->ifaces, &key, sizeof(key), f);
+	}
+	*found = f;
+	if (f)
+		return 0;
+	err = write_interface(w, id, others);
+	if (err)
+		return err;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	memcpy(&f->key, &key, sizeof(key));
+	f->stats.iface = count;
+	HASH_ADD(hh, w->ifaces, key, sizeof(f->key), f);
+	if (!f->hh.tbl) {
+		free(f);
+		return -ENOMEM;
+	}
+	*found = f;
+	return 0;
+}
+
+static void stream_forget(struct pcapng *w, struct stream *s)
+{
+	path_release(&w->paths, &s->node);
+	HASH_DELETE(hh, w->streams, s);
+	DL_DELETE(w->idle, s);
+	free(s);
+}
+
+/* Closes, in the file only, the connection that was silent longest. */
+static int evict(struct pcapng *w, const struct chunk *now)
+{
+	static const char why[] = "too many live connections: closed here, may go on below";
+	struct stream_event ev = {.out = w->out, .chunk = now, .comment = str_from(why)};
+	struct stream *s = w->idle;
+	int err = s->open ? stream_close(s, &ev) : 0;
+
+	w->evicted++;
+	stream_forget(w, s);
+	return err;
+}
+
+static enum framing framing_of(const struct pcapng *w, const struct conn *conn)
+{
+	if (conn->transport == TRANSPORT_UDP)
+		return FRAMING_UDP;
+	return conn->plain || w->cfg.tcp_framing ? FRAMING_TCP : FRAMING_NULL_CIPHER;
+}
+
+static int stream_new(struct pcapng *w, const struct chunk *c, struct stream **made)
+{
+	const struct conn *conn = c->conn;
+	struct stream *s;
+	struct iface *f;
+	int err;
+
+	if (HASH_COUNT(w->streams) >= PCAPNG_STREAMS_MAX) {
+		err = evict(w, c);
+		if (err)
+			return err;
+	}
+	err = iface_of(w, conn->proc, &f);
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->seq = conn->seq;
+	s->stats = &f->stats;
+	s->pid = conn->proc ? conn->proc->key.tgid : 0;
+	s->framing = framing_of(w, conn);
+	err = path_claim(&w->paths, &s->node, conn, &s->path, &s->client);
+	if (err < 0)
+		goto out;
+	s->path_kind = (enum path_kind)err;
+	HASH_ADD(hh, w->streams, seq, sizeof(s->seq), s);
+	if (!s->hh.tbl) {
+		path_release(&w->paths, &s->node);
+		err = -ENOMEM;
+		goto out;
+	}
+	DL_APPEND(w->idle, s);
+	*made = s;
+	return 0;
+out:
+	free(s);
+	return err;
+}
+
+/* The connection's state, made when `make` says so; *found NULL otherwise. It is now the last to go. */
+static int stream_of(struct pcapng *w, const struct chunk *c, bool make, struct stream **found)
+{
+	struct stream *s;
+	int err;
+
+	HASH_FIND(hh, w->streams, &c->conn->seq, sizeof(c->conn->seq), s);
+	if (!s && make) {
+		err = stream_new(w, c, &s);
+		if (err)
+			return err;
+	} else if (s) {
+		DL_DELETE(w->idle, s);
+		DL_APPEND(w->idle, s);
+	}
+	if (s)
+		s->tid = c->tid;
+	*found = s;
+	return 0;
+}
+
+/* Starts a comment: who it belongs to, and why the addresses are not the true ones. */
+static void begin_comment(struct pcapng *w, const struct stream *s, const struct chunk *c)
+{
+	static const char *const notes[] = {
+		[PATH_TRUE] = "",
+		[PATH_UNKNOWN] = "(addresses unknown: documentation addresses stand for them) ",
+		[PATH_MOVED] = "(true addresses in use by another connection of this file: moved) ",
+	};
+	const struct identity *id = c->conn->proc;
+
+	buf_clear(&w->text);
+	buf_printf(&w->text, "pid=%" PRIu32 " ", s->pid);
+	put_field(&w->text, "comm", field(id, ID_COMM));
+	put_field(&w->text, "container", field(id, ID_CONTAINER_NAME));
+	put_pod(&w->text, id);
+	buf_puts(&w->text, notes[s->path_kind]);
+}
+
+static void put_lost(struct pcapng *w, uint64_t lost)
+{
+	if (lost)
+		buf_printf(&w->text, "lost=%" PRIu64 " ", lost);
+	else
+		buf_puts(&w->text, "lost=unknown ");
+}
+
+static struct str alpn_of(const struct conn *conn)
+{
+	const struct proto_ops *proto;
+
+	if (conn->alpn.n)
+		return conn->alpn;
+	proto = conn->proto ? proto_by_name(conn->proto) : NULL;
+	return proto ? str_from(proto->alpn) : STR_NONE;
+}
+
+static struct stream_event event_of(struct pcapng *w, const struct chunk *c)
+{
+	/* A comment for which there was no memory is left out; the packet matters more. */
+	struct str comment = buf_ok(&w->text) ? text_of(&w->text) : STR_NONE;
+
+	if (comment.n && comment.p[comment.n - 1] == ' ')
+		comment.n--;
+	return (struct stream_event){.out = w->out, .chunk = c, .comment = comment};
+}
+
+/* Opens a connection that is not; the comment with the attribution goes with the SYN. */
+static int ensure_open(struct pcapng *w, struct stream *s, const struct chunk *c)
+{
+	struct stream_event ev;
+
+	if (s->open)
+		return 0;
+	begin_comment(w, s, c);
+	if (s->epoch)
+		buf_puts(&w->text, "(continues a connection that lost bytes) ");
+	ev = event_of(w, c);
+	return stream_open(s, &ev, alpn_of(c->conn));
+}
+
+static int write_datagram(struct pcapng *w, struct stream *s, const struct chunk *c)
+{
+	struct stream_event ev;
+
+	buf_clear(&w->text);
+	if (!s->open || s->dropped)
+		begin_comment(w, s, c);
+	if (s->dropped)
+		buf_puts(&w->text, "(datagrams were lost before this one) ");
+	if (c->data.n > FRAME_UDP_PAYLOAD_MAX)
+		buf_puts(&w->text, "(cut: longer than a datagram can be) ");
+	ev = event_of(w, c);
+	return stream_data(s, &ev);
+}
+
+static int write_data(struct pcapng *w, struct stream *s, const struct chunk *c)
+{
+	struct stream_event ev = {.out = w->out, .chunk = c};
+	int err;
+
+	if (s->framing == FRAMING_UDP)
+		return write_datagram(w, s, c);
+	if (!c->data.n)
+		return 0;
+	err = ensure_open(w, s, c);
+	return err ? err : stream_data(s, &ev);
+}
+
+/*
+ * What was lost is told with the next packet. Where a reader can go on by length, zeros stand for it and
+ * bodies keep their size; where it cannot, a new connection lets it dissect what comes later.
+ */
+static int write_gap(struct pcapng *w, struct stream *s, const struct chunk *c)
+{
+	bool pad = !c->resync_unsafe && c->gap_bytes && c->gap_bytes <= PCAPNG_PAD_MAX &&
+		   s->framing != FRAMING_UDP;
+	struct stream_event ev;
+	int err;
+
+	if (pad) {
+		err = ensure_open(w, s, c);
+		if (err)
+			return err;
+	}
+	s->dropped++;
+	s->stats->dropped++;
+	if (!s->open || s->framing == FRAMING_UDP)
+		return 0;
+	begin_comment(w, s, c);
+	put_lost(w, c->gap_bytes);
+	buf_puts(&w->text, pad ? "(zeros stand for the lost bytes)"
+			       : "(bytes are missing here: a new connection follows)");
+	ev = event_of(w, c);
+	return pad ? stream_pad(s, &ev) : stream_close(s, &ev);
+}
+
+static int write_close(struct pcapng *w, struct stream *s, const struct chunk *c)
+{
+	struct stream_event ev = {.out = w->out, .chunk = c};
+	int err = s->open ? stream_close(s, &ev) : 0;
+
+	stream_forget(w, s);
+	return err;
+}
+
+static int pcapng_chunk(void *self, const struct chunk *c)
+{
+	struct pcapng *w = self;
+	struct stream *s;
+	int err = stream_of(w, c, c->kind != CHUNK_CLOSE, &s);
+
+	if (err || !s)
+		return err;
+	if (c->kind == CHUNK_DATA)
+		err = write_data(w, s, c);
+	else if (c->kind == CHUNK_GAP)
+		err = write_gap(w, s, c);
+	else
+		err = write_close(w, s, c);
+	if (!err && w->cfg.unbuffered)
+		err = out_flush(w->out);
+	return err;
+}
+
+static int pcapng_flush(void *self)
+{
+	struct pcapng *w = self;
+
+	return out_flush(w->out);
+}
+
+static int write_stats(struct pcapng *w)
+{
+	struct buf block = {0};
+	struct iface *f, *tmp;
+
+	HASH_ITER (hh, w->ifaces, f, tmp)
+		pcapng_put_stats(&block, &f->stats);
+	return put_scratch(w, &block);
+}
+
+static void pcapng_free(struct pcapng *w)
+{
+	struct iface *f, *next;
+
+	while (w->idle)
+		stream_forget(w, w->idle);
+	HASH_ITER (hh, w->ifaces, f, next) {
+		HASH_DELETE(hh, w->ifaces, f);
+		free(f);
+	}
+	buf_free(&w->text);
+	buf_free(&w->name);
+	free(w);
+}
+
+static int pcapng_close(void *self)
+{
+	struct pcapng *w = self;
+	int err = write_stats(w), close_err = out_close(w->out);
+
+	if (w->evicted)
+		log_warn("pcapng: %" PRIu64 " live connections were closed early in the file, more "
+			 "than %u at once",
+			 w->evicted, PCAPNG_STREAMS_MAX);
+	pcapng_free(w);
+	return err ? err : close_err;
+}
+
+static int pcapng_open(void **self, struct out *out, const struct writer_cfg *cfg)
+{
+	struct pcapng *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->out = out;
+	w->cfg = *cfg;
+	err = write_section(w);
+	if (!err && cfg->unbuffered)
+		err = out_flush(out);
+	if (err) {
+		pcapng_free(w);
+		return err;
+	}
+	*self = w;
+	return 0;
+}
+
+const struct writer_ops writer_pcapng = {
+	.name = "pcapng",
+	.wants_chunks = true,
+	.open = pcapng_open,
+	.chunk = pcapng_chunk,
+	.flush = pcapng_flush,
+	.close = pcapng_close,
+};
