@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one table of what is secret. It errs towards hiding: a name that ends like a credential is one.
+ */
+#include "core/secrets.h"
+
+#define PARAM_NAME_MAX 64 /* longer names of query parameters are not looked up */
+
+/* clang-format off */
+#define S(literal) {(literal), sizeof(literal) - 1}
+
+static const struct {
+	struct str name;
+	enum secret_kind kind;
+} header_rows[] = {
+	{S("cookie"), SECRET_COOKIE},
+	{S("cookie2"), SECRET_COOKIE},
+	{S("set-cookie"), SECRET_SET_COOKIE},
+	{S("set-cookie2"), SECRET_SET_COOKIE},
+	{S("authorization"), SECRET_AFTER_SCHEME},
+	{S("proxy-authorization"), SECRET_AFTER_SCHEME},
+	{S("x-authorization"), SECRET_AFTER_SCHEME},
+	{S("x-forwarded-authorization"), SECRET_AFTER_SCHEME},
+	{S("referer"), SECRET_URL},
+	{S("location"), SECRET_URL},
+	{S("content-location"), SECRET_URL},
+	{S("x-original-url"), SECRET_URL},
+	{S("x-original-uri"), SECRET_URL},
+	{S("x-rewrite-url"), SECRET_URL},
+	{S("x-forwarded-uri"), SECRET_URL},
+	{S(":path"), SECRET_URL},
+	{S("x-auth-key"), SECRET_WHOLE},
+	{S("x-functions-key"), SECRET_WHOLE},
+	{S("ocp-apim-subscription-key"), SECRET_WHOLE},
+	{S("x-session-id"), SECRET_WHOLE},
+};
+
+/* Ends of header and parameter names that tell a credential: X-Vault-Token, client_secret, X-Api-Key. */
+static const struct str credential_ends[] = {
+	S("token"), S("secret"), S("password"), S("passwd"), S("api-key"), S("api_key"), S("apikey"),
+	S("access-key"), S("access_key"), S("accesskey"),
+};
+
+/* Parameters that are secret; among them those that OpenTelemetry names for url.query. */
+static const struct str param_rows[] = {
+	S("sig"), S("signature"), S("awsaccesskeyid"), S("x-goog-signature"), S("x-amz-signature"),
+	S("x-amz-credential"), S("key"), S("code"), S("code_verifier"), S("pwd"), S("pass"),
+	S("auth"), S("authorization"), S("jwt"), S("sid"), S("session"), S("sessionid"),
+	S("session_id"), S("assertion"), S("client_assertion"), S("samlresponse"), S("credential"),
+};
+#undef S
+/* clang-format on */
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static inline char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool ends_like_credential(struct str name)
+{
+	/* The ends end in these letters: most names are turned away by the first look. */
+	switch (lower(name.p[name.n - 1])) {
+	case 'n':
+	case 't':
+	case 'd':
+	case 'y':
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 0; i < COUNT(credential_ends); i++) {
+		size_t n = credential_ends[i].n;
+
+		if (name.n >= n &&
+		    str_ieq((struct str){name.p + name.n - n, n}, credential_ends[i]))
+			return true;
+	}
+	return false;
+}
+
+enum secret_kind secret_header(struct str name)
+{
+	if (!name.n)
+		return SECRET_NONE;
+	for (size_t i = 0; i < COUNT(header_rows); i++)
+		if (name.n == header_rows[i].name.n && str_ieq(name, header_rows[i].name))
+			return header_rows[i].kind;
+	return ends_like_credential(name) ? SECRET_WHOLE : SECRET_NONE;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A server decodes percent-encoding before it compares names (RFC 3986 section 2.1); so does this. */
+static bool secret_param(struct str raw)
+{
+	char decoded[PARAM_NAME_MAX];
+	struct str name = {decoded, 0};
+
+	for (size_t i = 0; i < raw.n; i++) {
+		char c = raw.p[i];
+
+		if (name.n == sizeof(decoded))
+			return false;
+		if (c == '%' && i + 2 < raw.n && hex_digit(raw.p[i + 1]) >= 0 &&
+		    hex_digit(raw.p[i + 2]) >= 0) {
+			c = (char)(hex_digit(raw.p[i + 1]) << 4 | hex_digit(raw.p[i + 2]));
+			i += 2;
+		}
+		decoded[name.n++] = c;
+	}
+	if (!name.n)
+		return false;
+	for (size_t i = 0; i < COUNT(param_rows); i++)
+		if (str_ieq(name, param_rows[i]))
+			return true;
+	return ends_like_credential(name);
+}
+
+/* Where a value is cut into ranges, and whom to tell. */
+struct ranges {
+	struct str v;
+	secret_range_fn *fn;
+	void *arg;
+};
+
+static void tell(const struct ranges *r, size_t from, size_t to)
+{
+	while (from < to && (r->v.p[from] == ' ' || r->v.p[from] == '\t'))
+		from++;
+	while (to > from && (r->v.p[to - 1] == ' ' || r->v.p[to - 1] == '\t'))
+		to--;
+	if (to > from)
+		r->fn(r->arg, from, to - from);
+}
+
+static size_t find(struct str v, size_t from, size_t to, char c)
+{
+	const char *q = from < to ? memchr(v.p + from, c, to - from) : NULL;
+
+	return q ? (size_t)(q - v.p) : to;
+}
+
+/* The first of any of the octets in [from, to), else to. */
+static size_t find_any(struct str v, size_t from, size_t to, const char *set)
+{
+	while (from < to && (!v.p[from] || !strchr(set, v.p[from])))
+		from++;
+	return from;
+}
+
+/* [from, to) is name=value; without a name all of it is the value (as browsers read it). */
+static void tell_pair(const struct ranges *r, size_t from, size_t to)
+{
+	size_t eq = find(r->v, from, to, '=');
+
+	tell(r, eq < to ? eq + 1 : from, to);
+}
+
+static void cookies(const struct ranges *r)
+{
+	for (size_t at = 0; at < r->v.n;) {
+		size_t end = find(r->v, at, r->v.n, ';');
+
+		tell_pair(r, at, end);
+		at = end + 1;
+	}
+}
+
+static void after_scheme(const struct ranges *r)
+{
+	size_t at = 0, end;
+
+	while (at < r->v.n && r->v.p[at] == ' ')
+		at++;
+	end = find(r->v, at, r->v.n, ' ');
+	/* One word alone is a bare token more often than a scheme without credentials. */
+	tell(r, end < r->v.n ? end : at, r->v.n);
+}
+
+/* The end of "scheme://", else 0 (RFC 3986 section 3.1). */
+static size_t authority_start(struct str v)
+{
+	size_t i = 0;
+
+	while (i < v.n &&
+	       (hex_digit(v.p[i]) >= 0 || (lower(v.p[i]) >= 'a' && lower(v.p[i]) <= 'z') ||
+		strchr("+-.", v.p[i] ? v.p[i] : ' ')))
+		i++;
+	return i && v.n - i >= 3 && memcmp(v.p + i, "://", 3) == 0 ? i + 3 : 0;
+}
+
+/*
+ * Parameters start after '?', '#' (OAuth answers in fragments), '&' and, for old forms, ';'. A secret value
+ * goes on to '&' or '#', so that one with a ';' inside is hidden whole.
+ */
+static void url(const struct ranges *r)
+{
+	size_t auth = authority_start(r->v), at;
+
+	if (auth) {
+		size_t end = find_any(r->v, auth, r->v.n, "/?#"), userinfo = end;
+
+		while (userinfo > auth && r->v.p[userinfo - 1] != '@')
+			userinfo--;
+		if (userinfo > auth)
+			tell(r, auth, userinfo - 1);
+		auth = end;
+	}
+	at = find_any(r->v, auth, r->v.n, "?#");
+	while (at < r->v.n) {
+		size_t name = at + 1, eq = find_any(r->v, name, r->v.n, "=&;?#");
+
+		at = eq;
+		if (eq < r->v.n && r->v.p[eq] == '=') {
+			struct str n = {r->v.p + name, eq - name};
+			bool secret = secret_param(n);
+
+			at = find_any(r->v, eq + 1, r->v.n, secret ? "&#" : "&;#");
+			if (secret)
+				tell(r, eq + 1, at);
+		}
+	}
+}
+
+void secret_ranges(enum secret_kind kind, struct str value, secret_range_fn *fn, void *arg)
+{
+	const struct ranges r = {value, fn, arg};
+
+	switch (kind) {
+	case SECRET_NONE:
+		break;
+	case SECRET_WHOLE:
+		tell(&r, 0, value.n);
+		break;
+	case SECRET_AFTER_SCHEME:
+		after_scheme(&r);
+		break;
+	case SECRET_COOKIE:
+		cookies(&r);
+		break;
+	case SECRET_SET_COOKIE:
+		tell_pair(&r, 0, find(value, 0, value.n, ';'));
+		break;
+	case SECRET_URL:
+		url(&r);
+		break;
+	}
+}
