@@ -57,9 +57,10 @@ $(BUILD)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # llhttp comes as C sources in Debian's node-llhttp; it is built, not copied into the tree.
+# Strict mode: what it accepts has one reading; everything else goes to parsers/http1_lenient.c.
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -O2 -g -w -c -o $@ $<
+	$(CC) $(CPPFLAGS) -DLLHTTP_STRICT_MODE=1 -O2 -g -w -c -o $@ $<
 
 # The kernel side: each file by itself, linked into one object, turned into one skeleton.
 BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
