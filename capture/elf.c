@@ -33,7 +33,7 @@
 #endif
 
 #define SEGMENTS_MAX 64
-#define STRING_MAX_BYTES 256 /* of a version string */
+#define VERSION_MAX_BYTES 128
 
 enum symbol_rank {
 	RANK_NONE = 0,
@@ -365,7 +365,23 @@ char *elf_build_id(struct elf_file *e)
 	return NULL;
 }
 
-char *elf_find_string(struct elf_file *e, const char *prefix)
+/* Is this "MAJOR.MINOR.PATCH..."? */
+static bool is_version(const char *p, size_t n)
+{
+	size_t at = 0;
+
+	for (int part = 0; part < 3; part++) {
+		if (at >= n || !isdigit((unsigned char)p[at]))
+			return false;
+		while (at < n && isdigit((unsigned char)p[at]))
+			at++;
+		if (part < 2 && (at >= n || p[at++] != '.'))
+			return false;
+	}
+	return true;
+}
+
+char *elf_find_version(struct elf_file *e, const char *prefix)
 {
 	GElf_Shdr sh;
 	Elf_Scn *scn = section_named(e, ".rodata", &sh);
@@ -380,10 +396,10 @@ char *elf_find_string(struct elf_file *e, const char *prefix)
 	while ((p = memmem(p, (size_t)(end - p), prefix, len))) {
 		size_t n = len;
 
-		while (n < STRING_MAX_BYTES && n < (size_t)(end - p) &&
+		while (n < VERSION_MAX_BYTES && n < (size_t)(end - p) &&
 		       isprint((unsigned char)p[n]))
 			n++;
-		if (n > len && isdigit((unsigned char)p[len]))
+		if (is_version(p + len, n - len))
 			return strndup(p, n);
 		p += len;
 	}

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which files a process maps, and what each of them holds. A file is opened through its mapping
+ * (/proc/PID/map_files), which works for deleted and replaced files and in other mount namespaces.
+ */
+#include "capture/discover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "capture/elf.h"
+#include "capture/ld_paths.h"
+#include "capture/resolve.h"
+#include "capture/tls_libs.h"
+#include "core/buf.h"
+
+#define MAPS_MAX_BYTES (64u << 20)
+#define MAPPED_FILES_MAX 8192 /* of one process */
+#define NOTES_MAX 256	      /* of one discovery */
+#define CACHE_MAX 16384	      /* files remembered */
+
+/* Who a file is, and what would tell that it was rewritten in place. */
+struct file_key {
+	uint64_t dev, ino, mtime_ns, size;
+};
+
+struct known_file {
+	struct file_key key;
+	int rc;		       /* of inspect(): 0 with `found`, -ENOENT, -ENOEXEC ... */
+	struct tls_file found; /* without paths */
+	char *why; /* owned or NULL: what is worth saying when this is a program without TLS functions */
+	UT_hash_handle hh; /* in order of first sight */
+};
+
+struct discover_cache {
+	struct known_file *files;
+};
+
+/* An executable mapping of a file. */
+struct mapping {
+	unsigned long start, end, ino;
+	unsigned int major, minor;
+	char *path; /* owned; as maps shows it */
+};
+
+struct mappings {
+	struct mapping *v;
+	size_t count, cap;
+};
+
+static void known_file_free(struct known_file *k)
+{
+	tls_file_clear(&k->found);
+	free(k->why);
+	free(k);
+}
+
+struct discover_cache *discover_cache_new(void)
+{
+	return calloc(1, sizeof(struct discover_cache));
+}
+
+void discover_cache_free(struct discover_cache *c)
+{
+	struct known_file *k, *tmp;
+
+	if (!c)
+		return;
+	HASH_ITER (hh, c->files, k, tmp) {
+		HASH_DEL(c->files, k);
+		known_file_free(k);
+	}
+	free(c);
+}
+
+/* File names are anybody's bytes; what people read on a terminal must not control it. */
+static char *printable(const char *path)
+{
+	char *s = strdup(path);
+
+	for (char *p = s; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return s;
+}
+
+static void __attribute__((format(printf, 2, 3))) note(struct discovery *d, const char *fmt, ...)
+{
+	char **grown, *text = NULL;
+	va_list ap;
+	int n;
+
+	if (d->note_count >= NOTES_MAX)
+		return;
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	for (size_t i = 0; i < d->note_count; i++) {
+		if (strcmp(d->notes[i], text) == 0) {
+			free(text);
+			return;
+		}
+	}
+	grown = realloc(d->notes, (d->note_count + 1) * sizeof(*grown));
+	if (!grown) {
+		free(text);
+		return;
+	}
+	d->notes = grown;
+	d->notes[d->note_count++] = text;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Why a program that maps no TLS functions of its own may still speak TLS. */
+static char *explain(struct elf_file *e)
+{
+	char *why = NULL, *version;
+
+	for (unsigned int lib = 0; tls_libs[lib].name; lib++) {
+		version = tls_libs[lib].version_mark
+				  ? elf_find_version(e, tls_libs[lib].version_mark)
+				  : NULL;
+		if (version && asprintf(&why, "%s is linked in, but its functions have no symbols",
+					version) < 0)
+			why = NULL;
+		free(version);
+		if (why)
+			return why;
+	}
+	if (elf_has_section(e, ".go.buildinfo"))
+		return strdup("a Go program: its crypto/tls is not traced");
+	if (!elf_has_interpreter(e) && !elf_has_symbols(e))
+		return strdup("static executable without symbols: TLS functions cannot be found");
+	return NULL;
+}
+
+/* Reads a file once: the first row that matches it, or why none does. */
+static void inspect(int fd, struct known_file *k)
+{
+	struct elf_file *e;
+
+	k->rc = elf_open(&e, fd);
+	if (k->rc < 0)
+		return;
+	k->rc = -ENOENT;
+	for (unsigned int lib = 0; tls_libs[lib].name && k->rc == -ENOENT; lib++)
+		k->rc = resolve_sites(e, lib, &k->found);
+	if (k->rc == -ENOENT)
+		k->why = explain(e);
+	elf_close(e);
+}
+
+static struct file_key key_of(const struct stat *st)
+{
+	return (struct file_key){
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.mtime_ns =
+			(uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec,
+		.size = (uint64_t)st->st_size,
+	};
+}
+
+/* What is known of an open file. With a cache it belongs to the cache, else to the caller. */
+static struct known_file *known(struct discover_cache *c, int fd, const struct stat *st)
+{
+	struct file_key key = key_of(st);
+	struct known_file *k = NULL;
+
+	if (c)
+		HASH_FIND(hh, c->files, &key, sizeof(key), k);
+	if (k)
+		return k;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	k->key = key;
+	inspect(fd, k);
+	if (!c)
+		return k;
+	if (HASH_COUNT(c->files) >= CACHE_MAX) {
+		struct known_file *oldest = c->files;
+
+		HASH_DEL(c->files, oldest);
+		known_file_free(oldest);
+	}
+	HASH_ADD(hh, c->files, key, sizeof(k->key), k);
+	return k;
+}
+
+static void *copy_of(const void *p, size_t n)
+{
+	void *c = malloc(n ? n : 1);
+
+	return c && n ? memcpy(c, p, n) : c;
+}
+
+static int copy_file(struct tls_file *to, const struct tls_file *from, const char *open_path,
+		     const char *shown_path)
+{
+	*to = *from;
+	to->open_path = strdup(open_path);
+	to->shown_path = printable(shown_path);
+	to->version = from->version ? strdup(from->version) : NULL;
+	to->build_id = from->build_id ? strdup(from->build_id) : NULL;
+	to->sites = copy_of(from->sites, from->site_count * sizeof(*from->sites));
+	to->missing = copy_of(from->missing, from->missing_count * sizeof(*from->missing));
+	if (to->open_path && to->shown_path && to->sites && to->missing &&
+	    (!from->version || to->version) && (!from->build_id || to->build_id))
+		return 0;
+	tls_file_clear(to);
+	return -ENOMEM;
+}
+
+static void note_missing(struct discovery *d, const struct tls_file *f)
+{
+	for (size_t i = 0; i < f->missing_count; i++)
+		note(d, "%s: %s not in this version", base_name(f->shown_path), f->missing[i]);
+}
+
+static int add_file(struct discovery *d, const struct tls_file *found, const struct stat *st,
+		    const char *open_path, const char *shown_path)
+{
+	struct tls_file *f;
+
+	for (size_t i = 0; i < d->count; i++)
+		if (d->files[i].dev == st->st_dev && d->files[i].ino == st->st_ino)
+			return 0;
+	if (d->count == d->cap) {
+		size_t cap = d->cap ? 2 * d->cap : 8;
+		struct tls_file *grown = realloc(d->files, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		d->files = grown;
+		d->cap = cap;
+	}
+	f = &d->files[d->count];
+	if (copy_file(f, found, open_path, shown_path) < 0)
+		return -ENOMEM;
+	f->dev = st->st_dev;
+	f->ino = st->st_ino;
+	d->count++;
+	note_missing(d, f);
+	return 0;
+}
+
+/* One open file. `why`, when given, receives what is worth saying of a program without TLS functions. */
+static int discover_fd(struct discovery *d, int fd, const char *open_path, const char *shown_path,
+		       char **why)
+{
+	struct known_file *k;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOEXEC;
+	k = known(d->cache, fd, &st);
+	if (!k)
+		return -ENOMEM;
+	rc = k->rc;
+	if (rc == 0)
+		rc = add_file(d, &k->found, &st, open_path, shown_path);
+	else if (why && k->why)
+		*why = strdup(k->why);
+	if (!d->cache)
+		known_file_free(k);
+	return rc;
+}
+
+/* Opens a regular file for reading and nothing else: opening a device or a FIFO may have effects. */
+static int open_regular(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOEXEC;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int discover_file(const char *open_path, const char *shown_path, struct discovery *d)
+{
+	char *shown, *why = NULL;
+	int rc, fd = open_regular(open_path);
+
+	rc = fd < 0 ? fd : discover_fd(d, fd, open_path, shown_path, &why);
+	shown = rc == 0 ? NULL : printable(shown_path);
+	if (rc == -ENOEXEC && shown)
+		note(d, "%s is not an ELF file of this machine", shown);
+	else if (rc == -ENOENT && fd >= 0 && shown)
+		note(d, "%s: %s", shown, why ? why : "no TLS functions in this file");
+	else if (shown)
+		note(d, "%s: %s", shown, strerror(-rc));
+	free(shown);
+	free(why);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int read_all(const char *path, struct buf *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = buf_reserve(b, 65536) < 0 ? -1 : read(fd, b->p + b->n, 65536);
+		if (n > 0)
+			b->n += (size_t)n;
+	} while (n > 0 || (n < 0 && buf_ok(b) && errno == EINTR));
+	n = n < 0 ? (buf_ok(b) ? -errno : b->err) : 0;
+	close(fd);
+	return (int)n;
+}
+
+static int add_mapping(struct mappings *m, const struct mapping *one, const char *path)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->v[i].ino == one->ino && m->v[i].major == one->major &&
+		    m->v[i].minor == one->minor)
+			return 0;
+	if (m->count == m->cap) {
+		size_t cap = m->cap ? 2 * m->cap : 64;
+		struct mapping *grown =
+			cap <= MAPPED_FILES_MAX ? realloc(m->v, cap * sizeof(*grown)) : NULL;
+
+		if (!grown)
+			return -ENOMEM;
+		m->v = grown;
+		m->cap = cap;
+	}
+	m->v[m->count] = *one;
+	m->v[m->count].path = strdup(path);
+	return m->v[m->count++].path ? 0 : -ENOMEM;
+}
+
+/* A line of /proc/PID/maps: "start-end perms offset major:minor inode   path". */
+static int take_line(struct mappings *m, const char *line)
+{
+	struct mapping one = {0};
+	char perms[5] = "";
+	int path_at = 0;
+
+	if (sscanf(line, "%lx-%lx %4s %*x %x:%x %lu %n", &one.start, &one.end, perms, &one.major,
+		   &one.minor, &one.ino, &path_at) != 6 ||
+	    perms[2] != 'x' || one.ino == 0 || line[path_at] != '/')
+		return 0;
+	return add_mapping(m, &one, line + path_at);
+}
+
+static int read_mappings(uint32_t pid, struct mappings *m)
+{
+	struct buf text = {.limit = MAPS_MAX_BYTES};
+	char path[64], *line, *save = NULL;
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	rc = read_all(path, &text);
+	if (rc == 0)
+		rc = buf_putc(&text, '\0');
+	for (line = rc == 0 ? strtok_r((char *)text.p, "\n", &save) : NULL; line && rc == 0;
+	     line = strtok_r(NULL, "\n", &save))
+		rc = take_line(m, line);
+	buf_free(&text);
+	return rc == -ENOENT ? -ESRCH : rc;
+}
+
+static void free_mappings(struct mappings *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		free(m->v[i].path);
+	free(m->v);
+}
+
+/* Where to open a mapped file: its mapping, or its name when it still is that file. */
+static int open_mapping(uint32_t pid, const struct mapping *m, char *path, size_t size)
+{
+	struct stat st;
+	int fd, rc;
+
+	snprintf(path, size, "/proc/%u/map_files/%lx-%lx", pid, m->start, m->end);
+	rc = fd = open_regular(path);
+	if (fd >= 0 || rc == -ENOEXEC)
+		return fd;
+	if (snprintf(path, size, "/proc/%u/root%s", pid, m->path) >= (int)size)
+		return -ENAMETOOLONG;
+	fd = open_regular(path);
+	if (fd < 0)
+		return rc;
+	if (fstat(fd, &st) == 0 && st.st_ino == m->ino)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+static bool is_executable_of(uint32_t pid, int fd)
+{
+	struct stat exe, st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	return stat(path, &exe) == 0 && fstat(fd, &st) == 0 && exe.st_dev == st.st_dev &&
+	       exe.st_ino == st.st_ino;
+}
+
+static int discover_mapping(uint32_t pid, const struct mapping *m, struct discovery *d)
+{
+	char open_path[PATH_MAX + 64], *why = NULL, *shown;
+	int rc, fd = open_mapping(pid, m, open_path, sizeof(open_path));
+
+	rc = fd < 0 ? fd : discover_fd(d, fd, open_path, m->path, &why);
+	shown = rc < 0 ? printable(m->path) : NULL;
+	if (shown && fd < 0 && fd != -ENOEXEC)
+		note(d, "%s: cannot be opened: %s", shown, strerror(-fd));
+	else if (shown && why && is_executable_of(pid, fd))
+		note(d, "%s: %s", shown, why);
+	free(shown);
+	free(why);
+	if (fd >= 0)
+		close(fd);
+	/* A file that cannot be read or makes no sense is a note, not the end. */
+	return rc == -ENOMEM ? rc : 0;
+}
+
+int discover_process(uint32_t pid, struct discovery *d)
+{
+	struct mappings m = {0};
+	int rc = read_mappings(pid, &m);
+
+	for (size_t i = 0; rc == 0 && i < m.count; i++)
+		rc = discover_mapping(pid, &m.v[i], d);
+	free_mappings(&m);
+	return rc;
+}
+
+static int take_candidate(void *arg, int fd, const char *open_path, const char *shown_path)
+{
+	int rc = discover_fd(arg, fd, open_path, shown_path, NULL);
+
+	return rc == -ENOMEM ? rc : 0;
+}
+
+int discover_linkable(uint32_t pid, struct discovery *d)
+{
+	int rc = 0;
+
+	for (unsigned int lib = 0; tls_libs[lib].name && rc == 0; lib++)
+		rc = ld_each_named(pid, tls_libs[lib].sonames, take_candidate, d);
+	return rc < 0 ? rc : ld_each_needed(pid, take_candidate, d);
+}
+
+void discovery_clear(struct discovery *d)
+{
+	struct discover_cache *cache = d->cache;
+
+	for (size_t i = 0; i < d->count; i++)
+		tls_file_clear(&d->files[i]);
+	for (size_t i = 0; i < d->note_count; i++)
+		free(d->notes[i]);
+	free(d->files);
+	free(d->notes);
+	*d = (struct discovery){.cache = cache};
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Looks up the functions of a row: by symbol, or through a constant table of pointers that a function
+ * returns. A missing optional function is noted and stops nothing.
+ */
+#include "capture/resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <Zydis/Zydis.h>
+#endif
+
+#include "capture/tls_libs.h"
+
+#define FUNCS_MAX 64	      /* of a row */
+#define TABLE_GETTER_BYTES 32 /* [endbr64] lea/mov, ret */
+
+static unsigned int func_count(const struct tls_lib *lib)
+{
+	unsigned int n = 0;
+
+	while (n < FUNCS_MAX && lib->funcs[n].symbol)
+		n++;
+	return n;
+}
+
+#if defined(__x86_64__)
+/* The constant that one instruction puts into rax, if that is all it does. */
+static bool constant_in_rax(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op,
+			    uint64_t at, uint64_t *value)
+{
+	ZydisRegister reg =
+		op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? op[0].reg.value : ZYDIS_REGISTER_NONE;
+
+	if (reg != ZYDIS_REGISTER_RAX && reg != ZYDIS_REGISTER_EAX)
+		return false;
+	if (in->mnemonic == ZYDIS_MNEMONIC_LEA && op[1].mem.base == ZYDIS_REGISTER_RIP)
+		return ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(in, &op[1], at, value));
+	if (in->mnemonic == ZYDIS_MNEMONIC_MOV && op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+		*value = op[1].imm.value.u;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What a function that does nothing else returns: `lea table(%rip), %rax; ret` in position-independent
+ * code, `mov $table, %eax; ret` elsewhere, after an optional endbr64.
+ */
+static int returned_address(struct elf_file *e, uint64_t func, uint64_t *value)
+{
+	uint8_t code[TABLE_GETTER_BYTES];
+	int n = elf_read(e, func, code, sizeof(code)), at = 0;
+	bool known = false;
+	ZydisDecoder decoder;
+
+	if (n < 0)
+		return n;
+	if (ZYAN_FAILED(
+		    ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)))
+		return -ENOTSUP;
+	while (at < n) {
+		ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+		ZydisDecodedInstruction in;
+
+		if (ZYAN_FAILED(
+			    ZydisDecoderDecodeFull(&decoder, code + at, (size_t)(n - at), &in, op)))
+			return -ENOTSUP;
+		if (in.mnemonic == ZYDIS_MNEMONIC_RET)
+			return known ? 0 : -ENOTSUP;
+		if (in.mnemonic != ZYDIS_MNEMONIC_ENDBR64) {
+			if (known || !constant_in_rax(&in, op, func + (uint64_t)at, value))
+				return -ENOTSUP;
+			known = true;
+		}
+		at += in.length;
+	}
+	return -ENOTSUP;
+}
+#else
+static int returned_address(struct elf_file *e, uint64_t func, uint64_t *value)
+{
+	(void)e;
+	(void)func;
+	(void)value;
+	return -ENOTSUP;
+}
+#endif
+
+/* The function at a slot of the table that `getter` returns, or 0. */
+static uint64_t table_slot(struct elf_file *e, uint64_t getter, unsigned int slot)
+{
+	uint64_t table, func;
+
+	if (!getter || returned_address(e, getter, &table) < 0 ||
+	    elf_pointer(e, table + slot * sizeof(uint64_t), &func) < 0 || !elf_is_code(e, func))
+		return 0;
+	return func;
+}
+
+/* A table with one slot that is no function has another shape than the row thinks: none of it is used. */
+static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64_t *addr)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (funcs[i].find != FIND_TABLE_SLOT || addr[i])
+			continue;
+		for (unsigned int k = 0; k < n; k++)
+			if (funcs[k].find == FIND_TABLE_SLOT &&
+			    strcmp(funcs[k].symbol, funcs[i].symbol) == 0)
+				addr[k] = 0;
+	}
+}
+
+/* Fills addr[i] for each function, 0 where there is none, and skip[i] where none is to be expected. */
+static void find_functions(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
+			   uint64_t *addr, bool *skip)
+{
+	struct elf_symbol syms[2 * FUNCS_MAX];
+
+	for (unsigned int i = 0; i < n; i++) {
+		syms[i].name = funcs[i].symbol;
+		syms[n + i].name = funcs[i].with ? funcs[i].with : funcs[i].symbol;
+	}
+	elf_find_symbols(e, syms, (size_t)2 * n);
+	for (unsigned int i = 0; i < n; i++) {
+		skip[i] = funcs[i].with && !syms[n + i].addr;
+		if (skip[i])
+			addr[i] = 0;
+		else if (funcs[i].find == FIND_TABLE_SLOT)
+			addr[i] = table_slot(e, syms[i].addr, funcs[i].slot);
+		else
+			addr[i] = syms[i].addr;
+	}
+	drop_odd_tables(funcs, n, addr);
+}
+
+static enum site_role role_of(enum fn_kind kind)
+{
+	return kind == FN_FREE || kind == FN_RESET ? SITE_ENTRY : SITE_SESSION;
+}
+
+static void add_missing(struct tls_file *f, const char *symbol)
+{
+	for (size_t i = 0; i < f->missing_count; i++)
+		if (strcmp(f->missing[i], symbol) == 0)
+			return;
+	f->missing[f->missing_count++] = (char *)symbol;
+}
+
+/* Two names of one function (identical code folded by a linker) get one probe. */
+static bool has_offset(const struct tls_file *f, uint64_t offset)
+{
+	for (size_t i = 0; i < f->site_count; i++)
+		if (f->sites[i].offset == offset)
+			return true;
+	return false;
+}
+
+static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, uint64_t addr)
+{
+	const struct tls_func *func = &tls_libs[f->lib].funcs[fn];
+	uint64_t offset;
+
+	if (!addr || elf_offset(e, addr, &offset) < 0) {
+		add_missing(f, func->symbol);
+		return;
+	}
+	if (has_offset(f, offset))
+		return;
+	f->sites[f->site_count++] = (struct site){
+		.offset = offset,
+		.cookie = tls_func_cookie(f->lib, fn),
+		.role = role_of(func->kind),
+	};
+}
+
+int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
+{
+	const struct tls_lib *row = &tls_libs[lib];
+	unsigned int n = func_count(row);
+	struct tls_file made = *f;
+	uint64_t addr[FUNCS_MAX];
+	bool skip[FUNCS_MAX];
+
+	find_functions(e, row->funcs, n, addr, skip);
+	for (unsigned int i = 0; i < n; i++)
+		if (row->funcs[i].required && !addr[i])
+			return -ENOENT;
+
+	made.lib = lib;
+	made.site_count = made.missing_count = 0;
+	made.sites = calloc(n, sizeof(*made.sites));
+	made.missing = calloc(n, sizeof(*made.missing));
+	if (!made.sites || !made.missing) {
+		free(made.sites);
+		free(made.missing);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		if (!skip[i])
+			add_site(e, &made, i, addr[i]);
+	made.version = row->version_mark ? elf_find_version(e, row->version_mark) : NULL;
+	made.build_id = elf_build_id(e);
+	*f = made;
+	return 0;
+}
