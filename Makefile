@@ -99,8 +99,11 @@ $(BUILD)/san/lib.a: $(addprefix $(BUILD)/san/,$(LIB) $(filter-out cli/main.o,$(C
 	@rm -f $@
 	$(AR) rcsT $@ $^
 
-$(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o \
-		$(addprefix $(BUILD)/san/,$(UNIT_COMMON)) $(BUILD)/san/lib.a
+$(BUILD)/san/unit.a: $(addprefix $(BUILD)/san/,$(UNIT_COMMON))
+	@rm -f $@
+	$(AR) rcsT $@ $^
+
+$(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o $(BUILD)/san/unit.a $(BUILD)/san/lib.a
 	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS) -lcmocka -ljansson
 
 unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS))
