@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The end-of-run summary: sums, causes of loss, the sum that does not add up, the reason for nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/summary.h"
+#include "identity/identity.h"
+
+static struct identity *some_process(const char *comm)
+{
+	struct identity *id = identity_new((struct proc_key){.start_ns = 1, .tgid = 4242});
+
+	assert_non_null(id);
+	assert_int_equal(identity_set(id, ID_COMM, comm, strlen(comm)), 0);
+	return id;
+}
+
+/* The text of one process, to be freed. */
+static char *text_of(const struct flow_proc_stats *p)
+{
+	char *text;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	summary_proc(f, p);
+	fclose(f);
+	return text;
+}
+
+static struct flow_proc_stats stats_of(const struct identity *id)
+{
+	return (struct flow_proc_stats){
+		.proc = id,
+		.lib = "openssl",
+		.conns = 2,
+		.txns = 3,
+		.bytes = {100, 200},
+		.counters = {.hdr = {.type = EV_COUNTERS},
+			     .calls = {4, 5},
+			     .generated_bytes = {100, 200},
+			     .captured_bytes = {100, 200}},
+	};
+}
+
+static void test_balanced(void **state)
+{
+	struct identity *id = some_process("nginx");
+	struct flow_proc_stats p = stats_of(id);
+	char *text = text_of(&p);
+
+	(void)state;
+	assert_string_equal(
+		text, "  nginx[4242] openssl: 2 connections, 4 calls out, 5 in, 100 bytes out, "
+		      "200 in, 3 transactions\n"
+		      "    captured 300 + lost 0 + filtered 0 = generated 300 bytes\n");
+	free(text);
+	identity_unref(id);
+}
+
+static void test_lost_by_cause(void **state)
+{
+	struct identity *id = some_process("nginx");
+	struct flow_proc_stats p = stats_of(id);
+	char *text;
+
+	(void)state;
+	p.counters.generated_bytes[0] = 160;
+	p.counters.filtered_bytes[1] = 10;
+	p.counters.captured_bytes[1] = 190;
+	p.counters.lost_bytes[EV_LOST_RING] = 40;
+	p.counters.lost_bytes[EV_LOST_SNAP] = 20;
+	p.counters.lost_events = 2;
+	text = text_of(&p);
+	assert_non_null(strstr(text, "captured 290 + lost 60 (ring full 40, beyond --snap 20) + "
+				     "filtered 10 = generated 360 bytes\n"));
+	assert_non_null(strstr(text, "lost 2 other records"));
+	assert_null(strstr(text, "ADD UP"));
+	free(text);
+	identity_unref(id);
+}
+
+static void test_does_not_add_up(void **state)
+{
+	struct identity *id = some_process("nginx");
+	struct flow_proc_stats p = stats_of(id);
+	char *text;
+
+	(void)state;
+	p.counters.generated_bytes[1] = 201;
+	text = text_of(&p);
+	assert_non_null(strstr(text, "THIS DOES NOT ADD UP, by 1:"));
+	free(text);
+	identity_unref(id);
+}
+
+static void test_no_counters(void **state)
+{
+	struct identity *id = some_process("nginx");
+	struct flow_proc_stats p = {.proc = id, .conns = 1};
+	char *text = text_of(&p);
+
+	(void)state;
+	assert_non_null(strstr(text, "counters are missing"));
+	assert_null(strstr(text, "generated"));
+	free(text);
+	identity_unref(id);
+}
+
+/* A process chooses its name: it must not reach the terminal as it is. */
+static void test_hostile_name(void **state)
+{
+	struct identity *id = some_process("a\x1b[2J\n");
+	struct flow_proc_stats p = stats_of(id);
+	char *text = text_of(&p);
+
+	(void)state;
+	assert_null(strchr(text, '\x1b'));
+	assert_non_null(strstr(text, "[4242]"));
+	free(text);
+	identity_unref(id);
+}
+
+static void test_reasons(void **state)
+{
+	struct summary_totals t = {0};
+
+	(void)state;
+	assert_non_null(strstr(summary_reason(&t), "no TLS call was seen"));
+	t.calls = 3;
+	assert_non_null(strstr(summary_reason(&t), "all their bytes were lost"));
+	t.flow.conns = 1;
+	t.flow.bytes = t.flow.unparsed_bytes = 10;
+	assert_non_null(strstr(summary_reason(&t), "no protocol known"));
+	t.flow.unparsed_bytes = 0;
+	assert_non_null(strstr(summary_reason(&t), "no message came to its end"));
+	t.interrupted = true;
+	assert_null(summary_reason(&t));
+	t.interrupted = false;
+	t.txns = 1;
+	assert_null(summary_reason(&t));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_balanced),	cmocka_unit_test(test_lost_by_cause),
+		cmocka_unit_test(test_does_not_add_up), cmocka_unit_test(test_no_counters),
+		cmocka_unit_test(test_hostile_name),	cmocka_unit_test(test_reasons),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
