@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * JSON lines: an object a transaction, flat dotted keys, in this order: who, when and how long; the
+ * attributes of the parser; allowed headers by name; the rest of the envelope; every header in order.
+ *
+ * A line is built in a buffer of its own and handed over whole, because its length is not known before
+ * and `out` keeps together what it gets at once.
+ */
+#include "writer/writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/attr_names.h"
+#include "select/fields.h"
+#include "writer/json_emit.h"
+
+#define LINE_KEEP_BYTES (1u << 20)	 /* room that is kept for the next line */
+#define LINE_MAX_BYTES ((size_t)1 << 30) /* more than an arena of escaped bytes can fill */
+#define ALLOW_MAX 64
+#define ALLOW_NAME_MAX 64 /* with room for the longest prefix in struct key */
+#define KEY_MAX_BYTES 96
+
+static const char *const default_allow[] = {
+	"host",
+	"user-agent",
+	"accept",
+	"content-type",
+	"content-length",
+	"content-encoding",
+	"transfer-encoding",
+	"location",
+	"referer",
+	"server",
+	"x-request-id",
+	"traceparent",
+	"x-forwarded-for",
+	NULL,
+};
+
+/* `,"name":`, made once. */
+struct key {
+	char text[KEY_MAX_BYTES];
+	size_t n;
+};
+
+struct allowed {
+	struct str name; /* as the caller gave it; borrowed from the configuration */
+	struct key request, response;
+};
+
+struct json {
+	struct out *out;
+	bool unbuffered;
+	struct field_ref refs[FIELDS_MAX];
+	struct key keys[FIELDS_MAX];
+	size_t ref_count, lead;
+	struct allowed allow[ALLOW_MAX];
+	size_t allow_count;
+	uint64_t
+		allow_lengths; /* a bit for each length of a name: most headers are turned away here */
+	struct field field;
+	struct buf line;
+};
+
+static int make_key(struct key *k, const char *prefix, struct str header)
+{
+	struct buf full = {0}, quoted = {0};
+	int err;
+
+	buf_puts(&full, prefix);
+	field_header_name(&full, header);
+	json_key(&quoted, (struct str){(const char *)full.p, full.n});
+	err = full.err ? full.err : quoted.err;
+	if (!err && quoted.n > sizeof(k->text))
+		err = -ENAMETOOLONG;
+	if (!err) {
+		memcpy(k->text, quoted.p, quoted.n);
+		k->n = quoted.n;
+	}
+	buf_free(&full);
+	buf_free(&quoted);
+	return err;
+}
+
+static int allow_header(struct json *j, const char *name)
+{
+	struct allowed *a = &j->allow[j->allow_count];
+	int err;
+
+	if (j->allow_count == ALLOW_MAX)
+		return -E2BIG;
+	a->name = str_from(name);
+	if (!a->name.n || a->name.n >= ALLOW_NAME_MAX)
+		return -EINVAL;
+	err = make_key(&a->request, A_HTTP_REQUEST_HEADER_PREFIX, a->name);
+	if (!err)
+		err = make_key(&a->response, A_HTTP_RESPONSE_HEADER_PREFIX, a->name);
+	if (err)
+		return err;
+	j->allow_lengths |= 1ULL << a->name.n;
+	j->allow_count++;
+	return 0;
+}
+
+static void put_key(struct buf *b, const struct key *k)
+{
+	buf_put(b, k->text, k->n);
+}
+
+static void put_strs(struct buf *b, const struct attr *a)
+{
+	buf_putc(b, '[');
+	for (uint32_t i = 0; i < a->count; i++) {
+		if (i)
+			buf_putc(b, ',');
+		json_string(b, a->strs[i]);
+	}
+	buf_putc(b, ']');
+}
+
+/* What is not known is null and said so: "" is a value (a header older than the join has none). */
+static void put_header(struct buf *b, const struct header *h)
+{
+	bool name_ok = true, value_ok = true, unknown = !h->name.p;
+
+	json_puts(b, STR("{\"name\":"));
+	if (unknown)
+		json_puts(b, STR("null"));
+	else
+		name_ok = json_string(b, h->name);
+	json_puts(b, STR(",\"value\":"));
+	if (!h->value.p && (unknown || h->oversize))
+		json_puts(b, STR("null"));
+	else
+		value_ok = json_string(b, h->value);
+	if (!name_ok) {
+		json_puts(b, STR(",\"name_base64\":"));
+		json_base64(b, h->name);
+	}
+	if (!value_ok) {
+		json_puts(b, STR(",\"value_base64\":"));
+		json_base64(b, h->value);
+	}
+	if (unknown && (h->value.p || h->oversize)) {
+		json_puts(b, STR(",\"unknown\":\"name\""));
+	} else if (unknown) {
+		json_puts(b, STR(",\"unknown\":\"both\",\"ref\":"));
+		json_int(b, h->ref);
+	}
+	if (h->never_indexed)
+		json_puts(b, STR(",\"never_indexed\":true"));
+	if (h->oversize)
+		json_puts(b, STR(",\"oversize\":true"));
+	if (h->trailer)
+		json_puts(b, STR(",\"trailer\":true"));
+	buf_putc(b, '}');
+}
+
+static void put_headers(struct buf *b, const struct attr *a)
+{
+	buf_putc(b, '[');
+	for (uint32_t i = 0; i < a->count; i++) {
+		if (i)
+			buf_putc(b, ',');
+		put_header(b, &a->headers[i]);
+	}
+	buf_putc(b, ']');
+}
+
+static void put_value(struct buf *b, const struct attr *a)
+{
+	switch (a->type) {
+	case ATTR_STR:
+		json_string(b, a->str);
+		break;
+	case ATTR_INT:
+		json_int(b, a->num);
+		break;
+	case ATTR_BOOL:
+		json_puts(b, a->flag ? STR("true") : STR("false"));
+		break;
+	case ATTR_STRS:
+		put_strs(b, a);
+		break;
+	case ATTR_HEADERS:
+		put_headers(b, a);
+		break;
+	case ATTR_BYTES:
+		json_base64(b, a->str);
+		break;
+	case ATTR_JSON:
+		json_raw(b, a->str);
+		break;
+	}
+}
+
+static bool absent(const struct attr *a)
+{
+	return ((a->type == ATTR_STR || a->type == ATTR_BYTES) && !a->str.p) ||
+	       (a->type == ATTR_JSON && !a->str.n);
+}
+
+static void put_fields(struct json *j, const struct txn *t, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (!field_get(&j->refs[i], t, &j->field))
+			continue;
+		put_key(&j->line, &j->keys[i]);
+		put_value(&j->line, &j->field.v);
+	}
+}
+
+static void put_attrs(struct json *j, const struct txn *t, bool headers)
+{
+	for (uint32_t i = 0; i < t->attr_count; i++) {
+		const struct attr *a = &t->attrs[i];
+
+		if ((a->type == ATTR_HEADERS) != headers || absent(a))
+			continue;
+		json_key(&j->line, str_from(a->name));
+		put_value(&j->line, a);
+	}
+}
+
+/* Trailers stay in the full list alone: they must not pass for headers (RFC 9110 section 6.5.1). */
+static size_t allowed_index(const struct json *j, const struct header *h)
+{
+	size_t i;
+
+	if (h->name.n >= ALLOW_NAME_MAX || !(j->allow_lengths >> h->name.n & 1) || !h->value.p ||
+	    h->trailer)
+		return j->allow_count;
+	for (i = 0; i < j->allow_count; i++)
+		if (str_ieq(h->name, j->allow[i].name))
+			break;
+	return i;
+}
+
+/* Every allowed header once, with all of its values, where its first value stands. */
+static void put_allowed(struct json *j, const struct attr *a, bool response)
+{
+	struct buf *b = &j->line;
+	uint64_t done = 0;
+
+	for (uint32_t i = 0; i < a->count; i++) {
+		size_t k = allowed_index(j, &a->headers[i]);
+
+		if (k == j->allow_count || done >> k & 1)
+			continue;
+		done |= 1ULL << k;
+		put_key(b, response ? &j->allow[k].response : &j->allow[k].request);
+		buf_putc(b, '[');
+		json_string(b, a->headers[i].value);
+		for (uint32_t more = i + 1; more < a->count; more++) {
+			if (allowed_index(j, &a->headers[more]) != k)
+				continue;
+			buf_putc(b, ',');
+			json_string(b, a->headers[more].value);
+		}
+		buf_putc(b, ']');
+	}
+}
+
+static void put_allowed_headers(struct json *j, const struct txn *t)
+{
+	for (uint32_t i = 0; i < t->attr_count; i++) {
+		const struct attr *a = &t->attrs[i];
+
+		if (a->type != ATTR_HEADERS)
+			continue;
+		if (strcmp(a->name, A_REQUEST_HEADERS) == 0)
+			put_allowed(j, a, false);
+		else if (strcmp(a->name, A_RESPONSE_HEADERS) == 0)
+			put_allowed(j, a, true);
+	}
+}
+
+static int json_txn(void *self, const struct txn *t)
+{
+	struct json *j = self;
+	struct buf *b = &j->line;
+	int err;
+
+	buf_clear(b);
+	put_fields(j, t, 0, j->lead);
+	put_attrs(j, t, false);
+	put_allowed_headers(j, t);
+	put_fields(j, t, j->lead, j->ref_count);
+	put_attrs(j, t, true);
+	buf_put(b, "}\n", 2);
+	err = b->err;
+	if (!err) {
+		b->p[0] = '{'; /* every key brings a comma */
+		err = out_put(j->out, b->p, b->n);
+	}
+	if (b->cap > LINE_KEEP_BYTES)
+		buf_free(b);
+	return !err && j->unbuffered ? out_flush(j->out) : err;
+}
+
+static int json_flush(void *self)
+{
+	struct json *j = self;
+
+	return out_flush(j->out);
+}
+
+static void json_free(struct json *j)
+{
+	field_free(&j->field);
+	buf_free(&j->line);
+	free(j);
+}
+
+static int json_close(void *self)
+{
+	struct json *j = self;
+	int err = out_close(j->out);
+
+	json_free(j);
+	return err;
+}
+
+static int json_open(void **self, struct out *out, const struct writer_cfg *cfg)
+{
+	const char *const *allow = cfg->header_allow ? cfg->header_allow : default_allow;
+	struct json *j = calloc(1, sizeof(*j));
+	int err = 0;
+
+	if (!j)
+		return -ENOMEM;
+	j->out = out;
+	j->unbuffered = cfg->unbuffered;
+	j->line.limit = LINE_MAX_BYTES;
+	j->ref_count = fields_list(j->refs, &j->lead);
+	for (size_t i = 0; !err && i < j->ref_count; i++)
+		err = make_key(&j->keys[i], j->refs[i].name, STR_NONE);
+	for (; !err && *allow; allow++)
+		err = allow_header(j, *allow);
+	if (err) {
+		json_free(j);
+		return err;
+	}
+	*self = j;
+	return 0;
+}
+
+const struct writer_ops writer_json = {
+	.name = "json",
+	.wants_txns = true,
+	.open = json_open,
+	.txn = json_txn,
+	.flush = json_flush,
+	.close = json_close,
+};

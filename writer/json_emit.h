@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * JSON values (RFC 8259) appended to a buffer, whose error is sticky. Whatever the bytes are, what comes
+ * out is valid UTF-8 and one line. Values, keys and commas are the caller's business.
+ */
+#ifndef TLSLENS_WRITER_JSON_EMIT_H
+#define TLSLENS_WRITER_JSON_EMIT_H
+
+#include "core/buf.h"
+
+/*
+ * A string in its quotes. Control characters (C0, DEL, C1) become \u00NN, each ill-formed sequence one
+ * U+FFFD. False when there was such a sequence, so that the caller can give the bytes in another form.
+ */
+bool json_string(struct buf *b, struct str s);
+void json_int(struct buf *b, int64_t v);
+void json_base64(struct buf *b, struct str s);
+/* A value that is JSON already; line breaks between its tokens become spaces. */
+void json_raw(struct buf *b, struct str s);
+/* `,"name":` */
+void json_key(struct buf *b, struct str name);
+
+static inline void json_puts(struct buf *b, struct str s)
+{
+	buf_put(b, s.p, s.n);
+}
+
+#endif
