@@ -17,16 +17,25 @@
 #define FLOW_REORDER_BYTES (4u << 20) /* per direction */
 #define FLOW_HELD_BYTES (1u << 20)    /* chunks of a connection waiting to be released */
 #define FLOW_PROBE_BYTES 4096 /* looked at before a direction is declared of no known protocol */
+#define FLOW_WAIT_BYTES (1u << 20) /* per direction, while a parser answers PARSE_WAIT */
+#define FLOW_HELD_TXNS 1024	   /* of a connection, waiting for evidence of the peer */
+#define FLOW_SECRETS_MAX 1024	   /* spans of a direction not yet released; more are merged */
+#define FLOW_PROCS_MAX 65536	   /* the oldest without connections goes */
+#define FLOW_SOCKS_MAX 131072	   /* the one announced first goes */
+#define FLOW_SINK_TICK_MS 10
+#define FLOW_PARSER_TICK_MS 100
 
 struct flow;
 
 struct flow_cfg {
 	struct limits limits;
-	bool chunks; /* somebody wants them */
+	bool chunks;			     /* somebody wants them */
+	const struct proto_ops *const *rows; /* NULL: proto_rows */
 };
 
 struct flow_stats {
 	uint64_t conns, conns_live, conns_evicted;
+	uint64_t procs_evicted, socks_evicted;
 	uint64_t txns;
 	uint64_t bytes;		 /* payload fed */
 	uint64_t gap_bytes;	 /* told to parsers as missing */
@@ -34,6 +43,7 @@ struct flow_stats {
 	uint64_t resyncs;
 	uint64_t reordered; /* records that came before their predecessor */
 	uint64_t stale;	    /* records for positions already passed: dropped */
+	uint64_t held_over; /* transactions and chunks let go early because too much waited */
 };
 
 /* One process, for the summary. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of flow/ call of each other, one noun a file. The way of a record:
+ *
+ *   flow.c -> conns.c (whose) -> stream.c (in which order) -> drive.c (into which parser, see detect.c)
+ *          -> queue.c (until peer and secrets are settled) -> sink
+ */
+#ifndef TLSLENS_FLOW_INTERNAL_H
+#define TLSLENS_FLOW_INTERNAL_H
+
+#include "flow/state.h"
+
+/* timers.c */
+void flow_timer_arm(struct flow *f, enum timer_kind k, struct flow_timer *t, uint64_t due_ns);
+void flow_timer_cancel(struct flow *f, enum timer_kind k, struct flow_timer *t);
+/* The soonest timer of a kind that is due, disarmed; or NULL. */
+struct flow_timer *flow_timer_due(struct flow *f, enum timer_kind k);
+
+/* procs.c; NULL without memory (f->err is set) */
+struct flow_proc *flow_proc_get(struct flow *f, const struct ev_hdr *h);
+void flow_proc_identity(struct flow *f, const struct ev_identity *ev);
+void flow_proc_free_all(struct flow *f);
+
+/* conns.c */
+struct flow_conn *flow_conn_find(struct flow *f, const struct flow_conn_key *key);
+/* The connection of a data record, made at its first; NULL without memory. */
+struct flow_conn *flow_conn_get(struct flow *f, const struct ev_data *d);
+/* Ends and frees it; `end` carries the final positions and may be NULL. */
+void flow_conn_end(struct flow_conn *c, const struct ev_conn_end *end);
+
+/* socks.c */
+void flow_sock_put(struct flow *f, const struct ev_sock *ev);
+void flow_sock_close(struct flow *f, const struct ev_sock_close *ev);
+void flow_sock_expire(struct flow *f);
+/* Takes the evidence that comes with a record. */
+void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d);
+/* What proves the peer of a transaction that began at start_ns. */
+enum peer_source flow_sock_source(const struct flow_conn *c, uint64_t start_ns);
+void flow_sock_free_all(struct flow *f);
+
+/* stream.c */
+void flow_stream_data(struct flow_conn *c, const struct ev_data *d);
+void flow_stream_timeout(struct flow_conn *c, enum dir d);
+/* Delivers what is held and states what is missing up to end_off. */
+void flow_stream_end(struct flow_conn *c, enum dir d, uint64_t end_off);
+
+/* drive.c: in-order bytes and gaps of a direction */
+void flow_drive_bytes(struct flow_conn *c, enum dir d, const struct slice *s);
+void flow_drive_gap(struct flow_conn *c, enum dir d, uint64_t n, uint64_t ts_ns, uint32_t tid);
+void flow_drive_timeout(struct flow_conn *c, enum dir d);
+void flow_drive_tick(struct flow_conn *c);
+/* No more input: what waits is taken now, the parser closed. */
+void flow_drive_end(struct flow_conn *c);
+/* Opens a parser. False without memory (f->err is set). */
+bool flow_drive_open(struct flow_conn *c, const struct proto_ops *ops, bool late,
+		     const struct txn *upgraded_from);
+
+/* detect.c: can a parser start at this slice? PROBE_YES: it is open and in step. `last`: no PROBE_MORE */
+enum probe_res flow_detect(struct flow_conn *c, enum dir d, const struct slice *s, bool last);
+
+/* queue.c */
+void flow_queue_txn(struct flow_conn *c, struct txn *t);
+/* After the parser saw them: straight out when nothing stands against it, else copied. */
+void flow_queue_bytes(struct flow_conn *c, enum dir d, const struct slice *s);
+/* Before the parser is told; flow_queue_gap_told() then says how it took it. */
+void flow_queue_gap(struct flow_conn *c, enum dir d, uint64_t off, uint64_t n, uint64_t ts_ns,
+		    uint32_t tid);
+void flow_queue_gap_told(struct flow_conn *c, enum dir d, uint64_t off, bool resync_unsafe);
+void flow_queue_secret(struct flow_conn *c, enum dir d, uint64_t off, uint64_t n, uint8_t fill);
+/* Lets out what may go. */
+void flow_queue_release(struct flow_conn *c);
+/* Lets out everything, and CHUNK_CLOSE. */
+void flow_queue_end(struct flow_conn *c);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sockets and what they prove. The address of a connection is only ever taken from a socket that the
+ * kernel side saw below a TLS call of the same context and generation. A closed socket proves nothing for
+ * later bytes, however alike the next one looks.
+ */
+#include "flow/internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static struct flow_sock *sock_find(struct flow *f, uint64_t id)
+{
+	struct flow_sock *s;
+
+	HASH_FIND(hh, f->socks, &id, sizeof(id), s);
+	return s;
+}
+
+static void sock_free(struct flow *f, struct flow_sock *s)
+{
+	if (s->closed)
+		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
+	HASH_DEL(f->socks, s);
+	free(s);
+}
+
+static struct flow_sock *sock_get(struct flow *f, uint64_t id)
+{
+	struct flow_sock *s = sock_find(f, id);
+
+	if (s)
+		return s;
+	if (HASH_COUNT(f->socks) >= FLOW_SOCKS_MAX) {
+		sock_free(f, f->socks); /* uthash keeps the order of insertion */
+		f->stats.socks_evicted++;
+	}
+	s = calloc(1, sizeof(*s));
+	if (s) {
+		s->id = id;
+		HASH_ADD(hh, f->socks, id, sizeof(s->id), s);
+	}
+	if (!s || !s->hh.tbl) {
+		free(s);
+		flow_fail(f, -ENOMEM);
+		return NULL;
+	}
+	return s;
+}
+
+/* An IPv4 peer of an IPv6 socket is an IPv4 peer: ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+static bool unmap(uint8_t addr[16])
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(addr, prefix, sizeof(prefix)) != 0)
+		return false;
+	memmove(addr, addr + 12, 4);
+	memset(addr + 4, 0, 12);
+	return true;
+}
+
+static void sock_fill(struct flow_sock *s, const struct ev_sock *ev)
+{
+	uint8_t local[16], peer[16];
+
+	s->netns = ev->netns;
+	s->role = ev->accepted == 1 ? ROLE_SERVER : ev->accepted == 2 ? ROLE_CLIENT : ROLE_UNKNOWN;
+	s->transport = ev->family == AF_UNIX	? TRANSPORT_UNIX
+		       : ev->type == SOCK_DGRAM ? TRANSPORT_UDP
+						: TRANSPORT_TCP;
+	s->local = (struct endpoint){.port = ev->lport};
+	s->peer = (struct endpoint){.port = ev->rport};
+	switch (ev->family) {
+	case AF_INET:
+		s->family = ADDR_IPV4;
+		memcpy(s->local.addr, ev->laddr, 4);
+		memcpy(s->peer.addr, ev->raddr, 4);
+		break;
+	case AF_INET6:
+		memcpy(local, ev->laddr, 16);
+		memcpy(peer, ev->raddr, 16);
+		s->family = unmap(local) & unmap(peer) ? ADDR_IPV4 : ADDR_IPV6;
+		memcpy(s->local.addr, s->family == ADDR_IPV4 ? local : ev->laddr, 16);
+		memcpy(s->peer.addr, s->family == ADDR_IPV4 ? peer : ev->raddr, 16);
+		break;
+	case AF_UNIX:
+		s->family = ADDR_UNIX;
+		break;
+	default:
+		s->family = ADDR_NONE;
+	}
+}
+
+static bool same_address(const struct conn *c, const struct flow_sock *s)
+{
+	return c->source != PEER_UNKNOWN && c->family == s->family &&
+	       c->transport == s->transport && c->netns == s->netns &&
+	       c->local.port == s->local.port && c->peer.port == s->peer.port &&
+	       memcmp(c->local.addr, s->local.addr, 16) == 0 &&
+	       memcmp(c->peer.addr, s->peer.addr, 16) == 0;
+}
+
+static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_source source)
+{
+	struct flow *f = c->flow;
+
+	if (c->sock && c->sock != s->id && !same_address(&c->pub, s)) {
+		/* what came before belongs to the other socket, or to none */
+		c->peer_settled = true;
+		flow_queue_release(c);
+		c->nested = c->cached = false;
+		c->pub.source = PEER_UNKNOWN;
+	}
+	if (!c->bound || c->sock != s->id)
+		c->bound_ns = f->now_ns;
+	c->bound = true;
+	c->sock = s->id;
+	c->pub.family = s->family;
+	c->pub.transport = s->transport;
+	c->pub.local = s->local;
+	c->pub.peer = s->peer;
+	c->pub.netns = s->netns;
+	if (c->pub.source != PEER_NESTED)
+		c->pub.source = source;
+	if (c->pub.role == ROLE_UNKNOWN)
+		c->pub.role = s->role;
+	c->peer_settled = true;
+	flow_timer_cancel(f, TIMER_PEER, &c->peer_timer);
+}
+
+void flow_sock_put(struct flow *f, const struct ev_sock *ev)
+{
+	struct flow_conn_key key;
+	struct flow_conn *c;
+	struct flow_sock *s = ev->sock ? sock_get(f, ev->sock) : NULL;
+
+	if (!s)
+		return;
+	if (s->closed) {
+		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
+		s->closed = false;
+	}
+	sock_fill(s, ev);
+	memset(&key, 0, sizeof(key));
+	key.start_ns = ev->hdr.start_ns;
+	key.tgid = ev->hdr.tgid;
+	key.plain = !ev->conn;
+	key.conn = ev->conn ? ev->conn : ev->sock;
+	key.gen = ev->gen;
+	c = flow_conn_find(f, &key);
+	if (!c)
+		return; /* its first data will name the socket */
+	bind_sock(c, s, key.plain ? PEER_KERNEL : PEER_NESTED);
+	flow_queue_release(c);
+}
+
+void flow_sock_close(struct flow *f, const struct ev_sock_close *ev)
+{
+	struct flow_sock *s = sock_find(f, ev->sock);
+
+	if (!s || s->closed)
+		return;
+	s->closed = true;
+	s->closed_ns = ev->hdr.ts_ns;
+	DL_APPEND2(f->closed_socks, s, closed_prev, closed_next);
+}
+
+/* Records that were made before the close may come after it; for those a closed socket is kept a while. */
+void flow_sock_expire(struct flow *f)
+{
+	while (f->closed_socks && f->closed_socks->closed_ns < f->now_ns &&
+	       f->now_ns - f->closed_socks->closed_ns > FLOW_PEER_WAIT_MS * NS_PER_MS)
+		sock_free(f, f->closed_socks);
+}
+
+void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d)
+{
+	bool nested = d->hdr.flags & EV_DATA_NESTED, cached = d->hdr.flags & EV_DATA_CACHED;
+	struct flow_sock *s;
+	uint64_t ts = d->hdr.ts_ns;
+
+	if (c->key.plain) {
+		s = sock_find(c->flow, d->conn);
+		if (s && !c->bound)
+			bind_sock(c, s, PEER_KERNEL);
+		return;
+	}
+	if (!d->sock || !(nested || cached))
+		return;
+	s = sock_find(c->flow, d->sock);
+	if (!s || (!nested && s->closed && ts > s->closed_ns))
+		return;
+	bind_sock(c, s, nested ? PEER_NESTED : PEER_CACHED);
+	if (nested) {
+		c->nested_ns = c->nested && c->nested_ns > ts ? c->nested_ns : ts;
+		c->nested = true;
+	} else {
+		c->cached_ns = c->cached && c->cached_ns > ts ? c->cached_ns : ts;
+		c->cached = true;
+	}
+}
+
+enum peer_source flow_sock_source(const struct flow_conn *c, uint64_t start_ns)
+{
+	if (c->key.plain)
+		return c->bound ? PEER_KERNEL : PEER_UNKNOWN;
+	if (c->nested && c->nested_ns >= start_ns)
+		return PEER_NESTED;
+	/* proven by another call of this generation, meanwhile or while the transaction waited */
+	if ((c->cached && c->cached_ns >= start_ns) || (c->bound && c->bound_ns >= start_ns))
+		return PEER_CACHED;
+	return PEER_UNKNOWN;
+}
+
+void flow_sock_free_all(struct flow *f)
+{
+	struct flow_sock *s, *tmp;
+
+	HASH_ITER (hh, f->socks, s, tmp) {
+		sock_free(f, s);
+	}
+}

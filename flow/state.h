@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What flow/ knows, all of it hanging at struct flow. Nothing here reads a clock: `now_ns` is the latest
+ * record's time.
+ */
+#ifndef TLSLENS_FLOW_STATE_H
+#define TLSLENS_FLOW_STATE_H
+
+#include "flow/flow.h"
+#include "identity/identity.h"
+
+/* Out of memory comes back from HASH_ADD as a NULL hh.tbl instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+#define NS_PER_MS 1000000ull
+
+struct flow_conn;
+
+enum timer_kind {
+	TIMER_REORDER, /* a record waits for its predecessor */
+	TIMER_WAIT,    /* a parser waits for the other direction */
+	TIMER_PEER,    /* a connection waits for evidence of its peer */
+	TIMER_KINDS,
+};
+
+struct flow_timer {
+	struct flow_timer *prev, *next;
+	uint64_t due_ns;
+	struct flow_conn *conn;
+	enum dir dir;
+	bool armed;
+};
+
+/* A record that came before its predecessor; sorted by offset. */
+struct flow_held {
+	struct flow_held *prev, *next;
+	uint64_t since_ns;
+	_Alignas(8) struct ev_data data; /* with its payload behind it */
+};
+
+/* Input a parser could not take yet: bytes, or a gap when gap_bytes is not 0. */
+struct flow_seg {
+	struct flow_seg *prev, *next;
+	uint64_t seq; /* order of arrival over both directions */
+	uint64_t since_ns;
+	uint64_t gap_bytes;
+	struct slice slice; /* p in bytes[], moves on as it is consumed */
+	uint8_t bytes[];
+};
+
+/* Bytes [off, end) to be masked. */
+struct flow_span {
+	uint64_t off, end;
+	uint8_t fill;
+};
+
+struct flow_stream {
+	/* order: stream.c */
+	bool begun;
+	uint64_t next_off, lost;
+	struct flow_held *held;
+	size_t held_bytes;
+	struct flow_timer reorder;
+	/* parsing: drive.c, detect.c */
+	bool in_step; /* the parser stands at the right place */
+	bool fed;     /* it got bytes of this direction before */
+	bool stalled; /* the head of pend was tried, nothing changed since */
+	struct flow_seg *pend;
+	size_t pend_bytes;
+	struct flow_timer wait;
+	uint64_t parsed_off;  /* everything before was consumed or given up */
+	uint64_t settled_off; /* no secret comes below */
+	/* secrets: queue.c */
+	uint64_t released_off;	 /* chunks below are out */
+	struct flow_span *spans; /* owned; sorted, not overlapping */
+	uint32_t span_count, span_cap;
+};
+
+/* A chunk that may not go out yet. */
+struct flow_chunk {
+	struct flow_chunk *prev, *next;
+	struct chunk chunk; /* data in bytes[] */
+	bool told;	    /* CHUNK_GAP: the parser knows of it, resync_unsafe is final */
+	uint8_t bytes[];
+};
+
+struct flow_conn_key {
+	uint64_t start_ns, conn, gen;
+	uint32_t tgid;
+	uint32_t plain;
+};
+
+struct flow_conn {
+	struct conn pub;
+	struct proto_sink sink;
+	struct flow *flow;
+	struct flow_conn_key key;
+	UT_hash_handle hh;
+	struct flow_conn *idle_prev, *idle_next; /* idle longest first */
+	struct flow_conn *proc_prev, *proc_next; /* of one process */
+	struct flow_conn *tick_prev, *tick_next; /* whose parser has a tick */
+	struct flow_proc *proc;
+	struct identity *identity; /* a reference: pub.proc */
+	struct flow_stream stream[DIR_COUNT];
+	uint64_t seg_seq;
+	const struct proto_ops *ops; /* NULL: not recognised (yet) */
+	void *parser;
+	bool ticking;
+	bool opaque; /* upgraded to something nobody parses */
+	bool dgram;
+	bool ending; /* nothing will come any more: no waiting */
+	/* the peer: socks.c */
+	uint64_t sock; /* last proven, 0: none */
+	uint64_t bound_ns, nested_ns,
+		cached_ns;	    /* latest binding; latest record with that evidence */
+	bool bound, nested, cached; /* the times above are set */
+	bool peer_settled;	    /* proven, or waited for in vain */
+	struct flow_timer peer_timer;
+	/* what waits: queue.c */
+	struct txn *txns, *txns_tail;
+	uint32_t txn_count;
+	struct flow_chunk *chunks;
+	size_t chunk_bytes;
+	bool had_chunks;
+};
+
+struct flow_proc {
+	struct proc_key key; /* padding zero */
+	UT_hash_handle hh;   /* in order of first sight */
+	struct identity *identity;
+	const char *lib;
+	uint64_t conn_count, txns, bytes[DIR_COUNT];
+	struct ev_counters counters;
+	struct flow_conn *conns;
+};
+
+struct flow_sock {
+	uint64_t id;
+	UT_hash_handle hh;
+	struct flow_sock *closed_prev, *closed_next;
+	uint64_t closed_ns;
+	bool closed;
+	enum addr_family family;
+	enum transport transport;
+	enum role role;
+	uint32_t netns;
+	struct endpoint local, peer;
+};
+
+struct flow {
+	struct flow_cfg cfg;
+	struct sink *out;
+	int err; /* first error of the sink or of memory; sticky */
+	uint64_t now_ns, sink_tick_ns, parser_tick_ns;
+	int64_t clock_offset_ns;
+	struct flow_conn *conns;
+	struct flow_conn *idle;
+	struct flow_conn *ticking;
+	struct flow_proc *procs;
+	struct flow_sock *socks;
+	struct flow_sock *closed_socks;
+	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */
+	char *libs[256];
+	uint64_t conn_seq;
+	struct flow_stats stats;
+	struct mask masks[FLOW_SECRETS_MAX];
+	uint8_t probe[FLOW_PROBE_BYTES];
+};
+
+static inline void flow_fail(struct flow *f, int err)
+{
+	if (!f->err)
+		f->err = err;
+}
+
+#endif
