@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev uthash-dev \
 	node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
-DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libssl-dev clang-format mandoc git python3 \
+DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev clang-format mandoc git python3 \
 	python3-jsonschema libclang-rt-dev apache2-bin wrk tshark nghttp2-client nghttp2-server \
 	procps util-linux
 
@@ -104,7 +104,7 @@ $(BUILD)/san/unit.a: $(addprefix $(BUILD)/san/,$(UNIT_COMMON))
 	$(AR) rcsT $@ $^
 
 $(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o $(BUILD)/san/unit.a $(BUILD)/san/lib.a
-	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS) -lcmocka -ljansson
+	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS) -lcmocka -ljansson -lunicorn
 
 unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS))
 
