@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The socket of a TLS context: a stream socket that is used inside of a TLS call, on the same thread, is the
+ * one. Sockets get an id that lives as long as they do, for their addresses are reused.
+ *
+ * sock_send_length and sock_recv_length (6.3) cost other system calls nothing measurable. Before them it is
+ * sys_enter, which costs every system call of the machine: the loader chooses.
+ */
+#include "bpf/cookie.h"
+#include "bpf/emit.h"
+#include "bpf/frame.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* TCP, or any other stream below TLS. */
+static __always_inline bool is_stream(const struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	       (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
+}
+
+/* The entry of a socket, made when it is new or when the address is another socket's by now. */
+static __always_inline struct sock_state *sock_get(struct proc_state *p, struct sock *sk,
+						   __u8 connected)
+{
+	__u64 key = (__u64)sk, ino = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	struct sock_state *k = bpf_map_lookup_elem(&socks, &key);
+	struct sock_state fresh = {};
+
+	if (k && (!k->ino || k->ino == ino)) {
+		k->ino = ino;
+		return k;
+	}
+	fresh.sock = NEXT_ID(sock);
+	fresh.ino = ino;
+	fresh.start_ns = p->start_ns;
+	fresh.tgid = bpf_get_current_pid_tgid() >> 32;
+	fresh.connected = connected;
+	bpf_map_update_elem(&socks, &key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&socks, &key);
+}
+
+static __always_inline void addresses_fill(struct ev_sock *e, const struct sock *sk)
+{
+	__u32 v4;
+
+	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	e->type = BPF_CORE_READ(sk, sk_type);
+	if (e->family == AF_UNIX)
+		return;
+	e->protocol = BPF_CORE_READ(sk, sk_protocol);
+	e->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	e->rport = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (e->family == AF_INET) {
+		v4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		__builtin_memcpy(e->laddr, &v4, sizeof(v4));
+		v4 = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		__builtin_memcpy(e->raddr, &v4, sizeof(v4));
+	} else {
+		BPF_CORE_READ_INTO(&e->laddr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&e->raddr, sk, __sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline struct sock *sock_of_fd(__u32 fd)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
+	struct socket *s;
+	struct file **files, *file = NULL;
+
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return NULL;
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	s = BPF_CORE_READ(file, private_data);
+	return s ? BPF_CORE_READ(s, sk) : NULL;
+}
+
+/* Tells user space which socket a context has; it is announced only once the record found room. */
+static __always_inline void announce(struct proc_state *p, const struct conn_key *key,
+				     struct conn_state *c, struct sock_state *k, struct sock *sk,
+				     __u64 fd)
+{
+	struct ev_sock e = {};
+
+	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
+	e.conn = key->ctx;
+	e.gen = c->gen;
+	e.sock = k->sock;
+	/* The first argument of the system call is the file of this socket, or it is something else. */
+	e.fd = sock_of_fd(fd) == sk ? (__s32)fd : -1;
+	e.accepted = k->connected ? 2 : 0;
+	addresses_fill(&e, sk);
+	c->sock = k->sock;
+	c->sock_addr = (__u64)sk;
+	if (event_put(p, &e, sizeof(e))) {
+		c->flags &= ~CONN_ANNOUNCED;
+	} else {
+		c->flags |= CONN_ANNOUNCED;
+		k->announced = 1;
+	}
+}
+
+/* A socket call of a thread that has TLS calls open. `sp` and `fd` are those of the system call. */
+static __always_inline void evidence(struct call_stack *s, struct sock *sk, __u64 sp, __u64 fd)
+{
+	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+	struct frame *f = frame_innermost(s, sp);
+	struct sock_state *k;
+	struct conn_state *c;
+	struct conn_key key;
+
+	if (!p || !f || !f->ctx || !is_stream(sk))
+		return;
+	k = sock_get(p, sk, 0);
+	if (!k)
+		return;
+	conn_key_fill(&key, p, f->ctx);
+	c = conn_get(p, &key);
+	if (!c)
+		return;
+	f->sock = k->sock;
+	if (c->sock != k->sock || !(c->flags & CONN_ANNOUNCED))
+		announce(p, &key, c, k, sk, fd);
+}
+
+/* Cheap first: most sends and receives of the machine are of threads without a TLS call. */
+static __always_inline struct call_stack *calls_open(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct call_stack *s = bpf_map_lookup_elem(&calls, &id);
+
+	return s && s->depth ? s : NULL;
+}
+
+static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call_stack *s = calls_open();
+	struct pt_regs *regs, r;
+
+	if (!s)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (!regs || bpf_probe_read_kernel(&r, sizeof(r), regs))
+		return 0;
+	evidence(s, (struct sock *)ctx->args[0], REGS_SP(&r), REGS_ARG1(&r));
+	return 0;
+}
+
+SEC("raw_tp/sock_send_length")
+int sock_sent(struct bpf_raw_tracepoint_args *ctx)
+{
+	return sock_length(ctx);
+}
+
+SEC("raw_tp/sock_recv_length")
+int sock_received(struct bpf_raw_tracepoint_args *ctx)
+{
+	return sock_length(ctx);
+}
+
+SEC("raw_tp/sys_enter")
+int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct call_stack *s = calls_open();
+	struct pt_regs r;
+	struct sock *sk;
+
+	if (!s)
+		return 0;
+	switch (ctx->args[1]) {
+	case SYS_READ:
+	case SYS_WRITE:
+	case SYS_READV:
+	case SYS_WRITEV:
+	case SYS_SENDTO:
+	case SYS_RECVFROM:
+	case SYS_SENDMSG:
+	case SYS_RECVMSG:
+		break;
+	default:
+		return 0;
+	}
+	if (bpf_probe_read_kernel(&r, sizeof(r), (const void *)ctx->args[0]))
+		return 0;
+	sk = sock_of_fd(REGS_ARG1(&r));
+	if (sk)
+		evidence(s, sk, REGS_SP(&r), REGS_ARG1(&r));
+	return 0;
+}
+
+/* The end of a socket's life, and the beginning of one that connects. May run in a softirq. */
+SEC("raw_tp/inet_sock_set_state")
+int sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 key = ctx->args[0];
+	struct sock_state *k;
+	struct ev_sock_close e = {};
+	struct proc_state *p;
+
+	if (ctx->args[2] == TCP_SYN_SENT) {
+		p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+		if (p && is_stream((struct sock *)key))
+			sock_get(p, (struct sock *)key, 1);
+		return 0;
+	}
+	if (ctx->args[2] != TCP_CLOSE)
+		return 0;
+	k = bpf_map_lookup_elem(&socks, &key);
+	if (!k)
+		return 0;
+	if (k->announced) {
+		hdr_fill(&e.hdr, EV_SOCK_CLOSE, sizeof(e), k->start_ns);
+		e.hdr.tgid = e.hdr.tid = k->tgid;
+		e.hdr.cgroup_id = 0; /* of whoever runs now */
+		e.sock = k->sock;
+		p = bpf_map_lookup_elem(&procs, &k->tgid);
+		if (ring_put(&e, sizeof(e)) && p)
+			ADD(p->n.lost_events, 1);
+	}
+	bpf_map_delete_elem(&socks, &key);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every map, and every constant that the loader sets. Each object of bpf/ has them as weak symbols; linking
+ * makes them one. Hash tables are preallocated: programs that run inside of probes must not allocate.
+ */
+#ifndef TLSLENS_BPF_MAPS_H
+#define TLSLENS_BPF_MAPS_H
+
+#include "bpf/kernel_types.h"
+#include "bpf/state.h"
+
+/* Set before load. */
+const volatile __u32 snap_bytes __weak = 1 << 20; /* of one call, <= SNAP_MAX_BYTES */
+const volatile __u64 wake_bytes __weak = 4 << 20; /* wake user space when the ring is as full as this */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20); /* bytes; set by the loader */
+} ring __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROCS_MAX);
+	__type(key, __u32);
+	__type(value, struct proc_state);
+} procs __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CONNS_MAX);
+	__type(key, struct conn_key);
+	__type(value, struct conn_state);
+} conns __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, THREADS_MAX);
+	__type(key, __u64);
+	__type(value, struct call_stack);
+} calls __weak SEC(".maps");
+
+/* AF_UNIX sockets close without a tracepoint, so the table must get rid of entries by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SOCKS_MAX);
+	__type(key, __u64);
+	__type(value, struct sock_state);
+} socks __weak SEC(".maps");
+
+/*
+ * A record while its payload is copied. Too big for a per-CPU map (the kernel's limit is 32 KiB a value),
+ * so an array with SCRATCH_SLOTS elements for each CPU.
+ */
+struct scratch {
+	__u64 busy;
+	/* The page beyond lets the verifier accept a whole page read at any start within the payload. */
+	char rec[sizeof(struct ev_data) + EV_PART_MAX_BYTES + FAULT_PAGE_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_SLOTS); /* times the CPUs; set by the loader */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch __weak SEC(".maps");
+
+struct run_ids last_id __weak;
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the BPF side keeps and its loader reads or seeds: values of the maps of bpf/maps.h. Private to
+ * bpf/ and the live source; nothing of it reaches a recording.
+ */
+#ifndef TLSLENS_BPF_STATE_H
+#define TLSLENS_BPF_STATE_H
+
+#include "bpf/event.h"
+
+#define PROCS_MAX 8192	     /* traced processes alive, or ended and not yet accounted for */
+#define CONNS_MAX 65536	     /* contexts alive */
+#define THREADS_MAX 16384    /* threads that ever made a TLS call and still live */
+#define SOCKS_MAX 65536	     /* sockets seen below a TLS call; the least recently used goes */
+#define CALL_DEPTH 4	     /* calls on distinct contexts open at once on one thread (TLS in TLS) */
+#define CALL_PARTS_MAX 520   /* records of one call */
+#define SNAP_MAX_BYTES (16u << 20)
+#define GAP_PART_MAX_BYTES (1u << 30) /* `want` of one record that carries nothing */
+#define SCRATCH_SLOTS 4	     /* per CPU: programs that preempted each other while copying */
+#define FAULT_PAGE_BYTES 4096
+
+/*
+ * The kernel's own resolution of start times is a nanosecond, that of /proc/PID/stat a tick of 10 ms
+ * (USER_HZ is 100 on every architecture served). Records carry the coarse one, so that both agree.
+ */
+#define START_TICK_NS 10000000ull
+
+enum proc_flag {
+	PROC_FOLLOW = 1 << 0, /* its children are traced from their first instruction */
+	PROC_EXITED = 1 << 1, /* its last thread has ended; kept until the counters were read */
+};
+
+/* struct ev_counters without its header; added to with atomics, from any CPU. */
+struct proc_counts {
+	__u64 calls[2];
+	__u64 generated_bytes[2], captured_bytes[2], filtered_bytes[2];
+	__u64 lost_bytes[EV_LOST_CAUSES];
+	__u64 lost_events;
+};
+
+/* Key: tgid. Being here is what makes a process traced. */
+struct proc_state {
+	__u64 start_ns;
+	__u64 epoch; /* CLOCK_MONOTONIC of the execve: contexts of an earlier image never match */
+	__u32 flags; /* enum proc_flag */
+	__u32 pad;
+	struct proc_counts n;
+};
+
+struct conn_key {
+	__u64 ctx;
+	__u64 epoch;
+	__u32 tgid;
+	__u32 pad;
+};
+
+enum conn_flag {
+	CONN_FROM_START = 1 << 0, /* created under tracing */
+	CONN_ENDED = 1 << 1,	  /* freed, but the record of it found no room yet */
+	CONN_ANNOUNCED = 1 << 2,  /* EV_SOCK of .sock was written */
+};
+
+struct conn_state {
+	__u64 gen;
+	__u64 off[2], lost[2]; /* by enum dir */
+	__u64 sock;	       /* struct ev_sock.sock, 0: none proven */
+	__u64 sock_addr;       /* kernel address of it: key of the socket table */
+	__u32 flags;	       /* enum conn_flag */
+	__u32 pad;
+};
+
+/* Key: address of the struct sock. */
+struct sock_state {
+	__u64 sock; /* unique in a run */
+	__u64 ino;  /* of the sockfs inode: tells reuses of an address apart where no close is seen */
+	__u64 start_ns;
+	__u32 tgid; /* who was told */
+	__u8 announced;
+	__u8 connected; /* connect() was seen */
+	__u8 pad[2];
+};
+
+/* A TLS call between its entry and its return. */
+struct frame {
+	__u64 ctx, buf, len, out;
+	__u64 sp; /* user stack pointer at the entry: tells frames apart and stale ones from live */
+	__u64 ts_ns;
+	__u64 cookie;
+	__u64 sock; /* proven within this call */
+};
+
+/* Key: pid_tgid. Outermost first. */
+struct call_stack {
+	__u32 depth;
+	__u32 pad;
+	struct frame frame[CALL_DEPTH];
+};
+
+struct run_ids {
+	__u64 gen, call, sock; /* the last ones given out */
+};
+
+#endif

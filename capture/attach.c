@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Links and perf events. A link of many sites costs one grace period to take away where a perf event costs
+ * one each, so whatever is closed is closed by a few threads at once: the traced program and its tracer
+ * never wait for a process that is gone.
+ */
+#include "capture/attach.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#define CLOSERS 8 /* threads */
+
+#define ATTACH_TYPE_UPROBE_MULTI 48
+#define ATTACH_TYPE_UPROBE_SESSION 57
+#define UPROBE_MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
+
+/* What bpf(BPF_LINK_CREATE) takes for uprobe_multi; the headers of the build may be older. */
+struct uprobe_multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, pad;
+};
+/* The kernel refuses more than it knows unless it is zero, and uprobe_multi ends before the padding. */
+#define UPROBE_MULTI_ATTR_BYTES offsetof(struct uprobe_multi_attr, pad)
+
+struct placed_key {
+	dev_t dev;
+	ino_t ino;
+	uint64_t pid;
+};
+
+/* One file in one process, or in all. */
+struct placed {
+	struct placed_key key;
+	int *fds; /* owned; links and perf events, in the order they must be closed */
+	size_t fd_count, fd_cap;
+	size_t sites;
+	UT_hash_handle hh;
+};
+
+/* Descriptors to be closed, shared with the threads that do it. */
+struct closing {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	pthread_t thread[CLOSERS];
+	size_t threads;
+	int *fds; /* owned */
+	size_t count, cap;
+	bool last; /* nothing will be added: threads end when it is empty */
+};
+
+struct attacher {
+	struct attach_progs progs;
+	struct placed *placed;
+	struct closing closing;
+	int perf_type;	/* of the uprobe PMU, read when first needed */
+	int perf_retbit;
+};
+
+const char *attach_kind_name(enum attach_kind k)
+{
+	switch (k) {
+	case ATTACH_SESSION:
+		return "session";
+	case ATTACH_MULTI:
+		return "multi";
+	case ATTACH_PERF:
+		return "perf";
+	}
+	return "?";
+}
+
+struct attacher *attacher_new(const struct attach_progs *progs)
+{
+	struct attacher *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->progs = *progs;
+	a->perf_type = a->perf_retbit = -1;
+	pthread_mutex_init(&a->closing.lock, NULL);
+	pthread_cond_init(&a->closing.more, NULL);
+	return a;
+}
+
+static void *closer(void *arg)
+{
+	struct closing *c = arg;
+	int fd;
+
+	pthread_mutex_lock(&c->lock);
+	for (;;) {
+		while (!c->count && !c->last)
+			pthread_cond_wait(&c->more, &c->lock);
+		if (!c->count)
+			break;
+		fd = c->fds[--c->count];
+		pthread_mutex_unlock(&c->lock);
+		close(fd);
+		pthread_mutex_lock(&c->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* Starts threads up to n. They take no signals: those belong to whoever runs the loop. */
+static void closers_start(struct closing *c, size_t n)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (c->threads < n && c->threads < CLOSERS &&
+	       pthread_create(&c->thread[c->threads], NULL, closer, c) == 0)
+		c->threads++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Hands descriptors over to be closed; without memory or threads they are closed here. */
+static void closing_add(struct closing *c, const int *fds, size_t n)
+{
+	size_t need;
+	int *p;
+
+	closers_start(c, 1);
+	pthread_mutex_lock(&c->lock);
+	need = c->count + n;
+	if (need > c->cap) {
+		p = realloc(c->fds, need * 2 * sizeof(*p));
+		if (p) {
+			c->fds = p;
+			c->cap = need * 2;
+		}
+	}
+	if (c->threads && need <= c->cap) {
+		/* Taken from the end: the first of the list must be closed first. */
+		for (size_t i = n; i-- > 0;)
+			c->fds[c->count++] = fds[i];
+		n = 0;
+	}
+	pthread_cond_broadcast(&c->more);
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+static int fds_push(struct placed *p, int fd)
+{
+	size_t cap = p->fd_cap ? p->fd_cap * 2 : 4;
+	int *fds;
+
+	if (p->fd_count == p->fd_cap) {
+		fds = realloc(p->fds, cap * sizeof(*fds));
+		if (!fds) {
+			close(fd);
+			return -ENOMEM;
+		}
+		p->fds = fds;
+		p->fd_cap = cap;
+	}
+	p->fds[p->fd_count++] = fd;
+	return 0;
+}
+
+static void placed_free(struct placed *p)
+{
+	if (!p)
+		return;
+	free(p->fds);
+	free(p);
+}
+
+/*
+ * Every page to be probed is brought into the page cache first: the kernel reads it while it holds locks,
+ * and some complain when it is not there.
+ */
+static int read_pages(const struct tls_file *f)
+{
+	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+	int err = 0;
+	char c;
+
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < f->site_count && !err; i++) {
+		ssize_t n = pread(fd, &c, 1, (off_t)f->sites[i].offset);
+
+		if (n != 1)
+			err = n < 0 ? -errno : -ENXIO;
+	}
+	close(fd);
+	return err;
+}
+
+static bool has_role(const struct site *s, unsigned int roles)
+{
+	return roles & 1u << s->role;
+}
+
+#define ROLE(r) (1u << (r))
+
+/* One link for all sites of the given roles. Returns how many those are. */
+static int place_multi(struct placed *p, const struct tls_file *f, int prog_fd, uint32_t type,
+		       uint32_t flags, unsigned int roles)
+{
+	struct uprobe_multi_attr attr = {.prog_fd = (uint32_t)prog_fd, .attach_type = type};
+	unsigned long *offsets = calloc(f->site_count, sizeof(*offsets));
+	uint64_t *cookies = calloc(f->site_count, sizeof(*cookies));
+	uint32_t n = 0;
+	int fd, err = -ENOMEM;
+
+	if (!offsets || !cookies)
+		goto out;
+	for (size_t i = 0; i < f->site_count; i++) {
+		if (!has_role(&f->sites[i], roles))
+			continue;
+		offsets[n] = f->sites[i].offset;
+		cookies[n++] = f->sites[i].cookie;
+	}
+	err = 0;
+	if (!n)
+		goto out;
+	attr.path = (uintptr_t)f->open_path;
+	attr.offsets = (uintptr_t)offsets;
+	attr.cookies = (uintptr_t)cookies;
+	attr.count = n;
+	attr.multi_flags = flags;
+	attr.pid = (uint32_t)p->key.pid;
+	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, UPROBE_MULTI_ATTR_BYTES);
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	err = fds_push(p, fd);
+out:
+	free(cookies);
+	free(offsets);
+	return err ? err : (int)n;
+}
+
+static int read_number(const char *path, const char *fmt)
+{
+	FILE *f = fopen(path, "re");
+	int v = -1;
+
+	if (!f)
+		return -errno;
+	if (fscanf(f, fmt, &v) != 1)
+		v = -EINVAL;
+	fclose(f);
+	return v;
+}
+
+static int perf_find(struct attacher *a)
+{
+	if (a->perf_type >= 0)
+		return 0;
+	a->perf_type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
+	a->perf_retbit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe",
+				     "config:%d");
+	if (a->perf_type < 0)
+		return a->perf_type;
+	return a->perf_retbit < 0 ? a->perf_retbit : 0;
+}
+
+static int place_perf_one(struct attacher *a, struct placed *p, const struct tls_file *f,
+			  const struct site *s, int prog_fd, bool ret)
+{
+	struct perf_event_attr attr = {.type = (uint32_t)a->perf_type, .size = sizeof(attr)};
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = s->cookie);
+	int fd, link, err;
+
+	attr.config = ret ? 1ull << a->perf_retbit : 0;
+	attr.uprobe_path = (uintptr_t)f->open_path;
+	attr.probe_offset = s->offset;
+	fd = (int)syscall(SYS_perf_event_open, &attr, p->key.pid ? (pid_t)p->key.pid : -1,
+			  p->key.pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	link = bpf_link_create(prog_fd, fd, BPF_PERF_EVENT, &opts);
+	if (link < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+		err = -errno;
+		close(link);
+		close(fd);
+		return err;
+	}
+	err = fds_push(p, link);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fds_push(p, fd);
+}
+
+static int place_perf(struct attacher *a, struct placed *p, const struct tls_file *f)
+{
+	int err = perf_find(a);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < f->site_count && !err; i++)
+		if (f->sites[i].role == SITE_SESSION)
+			err = place_perf_one(a, p, f, &f->sites[i], a->progs.return_fd, true);
+	for (size_t i = 0; i < f->site_count && !err; i++) {
+		if (f->sites[i].role == SITE_SESSION)
+			err = place_perf_one(a, p, f, &f->sites[i], a->progs.entry_fd, false);
+		else if (f->sites[i].role == SITE_ENTRY)
+			err = place_perf_one(a, p, f, &f->sites[i], a->progs.entry_only_fd, false);
+	}
+	return err ? err : (int)f->site_count;
+}
+
+/*
+ * Returns come before entries: an entry whose return nobody sees would leave a call open that hides others.
+ */
+static int place(struct attacher *a, struct placed *p, const struct tls_file *f, const char **what)
+{
+	unsigned int both = ROLE(SITE_SESSION) | ROLE(SITE_ENTRY);
+	int n;
+
+	switch (a->progs.kind) {
+	case ATTACH_SESSION:
+		*what = "session link";
+		return place_multi(p, f, a->progs.session_fd, ATTACH_TYPE_UPROBE_SESSION, 0, both);
+	case ATTACH_MULTI:
+		*what = "uprobe_multi link of returns";
+		n = place_multi(p, f, a->progs.return_fd, ATTACH_TYPE_UPROBE_MULTI,
+				UPROBE_MULTI_RETURN, ROLE(SITE_SESSION));
+		if (n < 0)
+			return n;
+		*what = "uprobe_multi link of entries";
+		return place_multi(p, f, a->progs.entry_fd, ATTACH_TYPE_UPROBE_MULTI, 0, both);
+	case ATTACH_PERF:
+		*what = "perf event";
+		return place_perf(a, p, f);
+	}
+	return -EINVAL;
+}
+
+int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what)
+{
+	struct placed *p;
+	int n;
+
+	*what = "memory";
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->key.dev = f->dev;
+	p->key.ino = f->ino;
+	p->key.pid = pid;
+	struct placed *known;
+	HASH_FIND(hh, a->placed, &p->key, sizeof(p->key), known);
+	if (known) {
+		placed_free(p);
+		return 0;
+	}
+	*what = "reading the file";
+	n = read_pages(f);
+	if (n >= 0)
+		n = place(a, p, f, what);
+	if (n < 0) {
+		closing_add(&a->closing, p->fds, p->fd_count);
+		placed_free(p);
+		return n;
+	}
+	p->sites = (size_t)n;
+	HASH_ADD(hh, a->placed, key, sizeof(p->key), p);
+	return n;
+}
+
+void attacher_drop_pid(struct attacher *a, uint32_t pid)
+{
+	struct placed *p, *next;
+
+	HASH_ITER(hh, a->placed, p, next)
+	{
+		if (p->key.pid != pid || !pid)
+			continue;
+		closing_add(&a->closing, p->fds, p->fd_count);
+		HASH_DEL(a->placed, p);
+		placed_free(p);
+	}
+}
+
+size_t attacher_site_count(const struct attacher *a)
+{
+	const struct placed *p;
+	size_t n = 0;
+
+	for (p = a->placed; p; p = p->hh.next)
+		n += p->sites;
+	return n;
+}
+
+void attacher_free(struct attacher *a)
+{
+	struct placed *p, *next;
+	size_t left;
+
+	if (!a)
+		return;
+	HASH_ITER(hh, a->placed, p, next)
+	{
+		closing_add(&a->closing, p->fds, p->fd_count);
+		HASH_DEL(a->placed, p);
+		placed_free(p);
+	}
+	pthread_mutex_lock(&a->closing.lock);
+	a->closing.last = true;
+	left = a->closing.count;
+	pthread_cond_broadcast(&a->closing.more);
+	pthread_mutex_unlock(&a->closing.lock);
+	closers_start(&a->closing, left);
+	for (size_t i = 0; i < a->closing.threads; i++)
+		pthread_join(a->closing.thread[i], NULL);
+	pthread_cond_destroy(&a->closing.more);
+	pthread_mutex_destroy(&a->closing.lock);
+	free(a->closing.fds);
+	free(a);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF side as the live source sees it: loaded in the best form that this kernel takes, proven by a trial
+ * on ourselves, with its maps behind functions.
+ */
+#ifndef TLSLENS_CAPTURE_BPF_LOAD_H
+#define TLSLENS_CAPTURE_BPF_LOAD_H
+
+#include "bpf/state.h"
+#include "capture/attach.h"
+
+struct bpf_side;
+
+struct bpf_load_cfg {
+	unsigned int ring_mb;
+	uint32_t snap_bytes;
+	const char *probes; /* source_cfg.probes, or NULL */
+};
+
+/*
+ * 0, or a negative errno after one line through log_error() that names what is missing: a capability, BTF,
+ * a kernel new enough. Kernel-side programs of sockets and processes are attached when it returns.
+ */
+int bpf_load(struct bpf_side **bp, const struct bpf_load_cfg *cfg);
+void bpf_unload(struct bpf_side *b);
+
+const struct attach_progs *bpf_progs(const struct bpf_side *b);
+int bpf_ring_fd(const struct bpf_side *b);
+/* How sockets are proven: "sock_length", "sys_enter", or "none". */
+const char *bpf_socket_probe(const struct bpf_side *b);
+
+/* The process table; what is in it is traced. 0 or a negative errno (-ENOENT). */
+int bpf_proc_put(struct bpf_side *b, uint32_t tgid, const struct proc_state *p);
+int bpf_proc_get(struct bpf_side *b, uint32_t tgid, struct proc_state *p);
+int bpf_proc_delete(struct bpf_side *b, uint32_t tgid);
+/* Iterates: *tgid is the previous one, 0 to begin. -ENOENT at the end. */
+int bpf_proc_next(struct bpf_side *b, uint32_t *tgid);
+
+/*
+ * Takes one context of an ended process image out of the table: tgid's with an epoch <= before. 0 with both
+ * filled, -ENOENT when there is none left.
+ */
+int bpf_conn_take(struct bpf_side *b, uint32_t tgid, uint64_t before, struct conn_key *key,
+		  struct conn_state *conn);
+
+#endif
