@@ -8,7 +8,7 @@
 #   make install   PREFIX=/usr/local, DESTDIR=
 #   make fuzz      every fuzz target for FUZZ_SECONDS
 #
-# BUILD=DIR builds somewhere else, so that builds do not meet. CI=true makes warnings errors.
+# BUILD=DIR builds somewhere else, so that builds do not meet. CI=true makes warnings errors. V=1 shows commands.
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -17,9 +17,9 @@ FUZZ_SECONDS ?= 60
 DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev uthash-dev \
 	node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
-DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev clang-format mandoc git python3 \
-	python3-jsonschema libclang-rt-dev apache2-bin wrk tshark nghttp2-client nghttp2-server \
-	procps util-linux
+DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev \
+	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
+	nghttp2-client nghttp2-server procps util-linux
 
 CC = gcc
 CLANG ?= clang
@@ -32,10 +32,12 @@ CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
 override CFLAGS += -std=gnu11 $(WARN)
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lpcap -lZydis
+TEST_LDLIBS = -lcmocka -ljansson -lunicorn
 SAN = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -w
 
 MODULES = core identity capture flow parsers select writer
+LLHTTP_FLAGS = -DLLHTTP_STRICT_MODE=1 -w
 LLHTTP = llhttp/llhttp.o llhttp/api.o llhttp/http.o
 LIB = $(patsubst %.c,%.o,$(foreach m,$(MODULES),$(wildcard $(m)/*.c))) $(LLHTTP)
 CLI = $(patsubst %.c,%.o,$(wildcard cli/*.c))
@@ -44,23 +46,26 @@ UNIT_COMMON = $(patsubst %.c,%.o,$(filter-out tests/unit/test_%,$(wildcard tests
 FUZZ_TARGETS = $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 KERNEL_TESTS = $(patsubst %.c,%,$(wildcard tests/kernel/test_*.c))
 
+# $(call run,WORD,TARGET) starts a recipe line: the command itself under V=1, else a word and what is made.
+run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
+
 .PHONY: all deps deps-demo deps-test unit seeds kernel-tests check test demo fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(BUILD)/tlslens
 
 $(BUILD)/tlslens: $(addprefix $(BUILD)/,$(CLI) $(LIB))
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call run,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # llhttp comes as C sources in Debian's node-llhttp; it is built, not copied into the tree.
 # Strict mode: what it accepts has one reading; everything else goes to parsers/http1_lenient.c.
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DLLHTTP_STRICT_MODE=1 -O2 -g -w -c -o $@ $<
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -O2 -g -c -o $@ $<
 
 # The kernel side: each file by itself, linked into one object, turned into one skeleton.
 BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
@@ -72,14 +77,14 @@ SKEL = $(BUILD)/bpf/tlslens.skel.h
 
 $(BUILD)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call run,CLANG,$@) $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bpf/tlslens.bpf.o: $(BPF_OBJS)
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen object $@ $^
+	$(call run,BPF,$@) $(BPFTOOL) gen object $@ $^
 
 $(SKEL): $(BUILD)/bpf/tlslens.bpf.o
-	$(BPFTOOL) gen skeleton $< name tlslens > $@.tmp && mv $@.tmp $@
+	$(call run,BPF,$@) $(BPFTOOL) gen skeleton $< name tlslens > $@.tmp && mv $@.tmp $@
 
 # Must stand before the first compilation; later the dependency files name it where it is included.
 $(patsubst %,$(BUILD)/%,$(filter capture/%,$(LIB))): | $(SKEL)
@@ -89,11 +94,11 @@ $(patsubst %,$(BUILD)/fuzz/%,$(filter capture/%,$(LIB))): | $(SKEL)
 # Unit tests: every module once more with the sanitizers, as an archive.
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c -o $@ $<
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c -o $@ $<
 
 $(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -g -w $(SAN) -c -o $@ $<
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -g $(SAN) -c -o $@ $<
 
 $(BUILD)/san/lib.a: $(addprefix $(BUILD)/san/,$(LIB) $(filter-out cli/main.o,$(CLI)))
 	@rm -f $@
@@ -104,31 +109,31 @@ $(BUILD)/san/unit.a: $(addprefix $(BUILD)/san/,$(UNIT_COMMON))
 	$(AR) rcsT $@ $^
 
 $(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o $(BUILD)/san/unit.a $(BUILD)/san/lib.a
-	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS) -lcmocka -ljansson -lunicorn
+	$(call run,LD,$@) $(CC) $(CFLAGS) $(SAN) -Wl,--as-needed -o $@ $^ $(LDLIBS) $(TEST_LDLIBS)
 
 unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS))
 
 # Fuzz targets: by libFuzzer under `make fuzz`, and over the fixtures and their mutations in `make check`.
 $(BUILD)/san/tests/fuzz/fuzz_%: $(BUILD)/san/tests/fuzz/fuzz_%.o \
 		$(BUILD)/san/tests/fuzz/seeds.o $(BUILD)/san/lib.a
-	$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS)
+	$(call run,LD,$@) $(CC) $(CFLAGS) $(SAN) -o $@ $^ $(LDLIBS)
 
 seeds: $(addprefix $(BUILD)/san/,$(FUZZ_TARGETS))
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(FUZZ) -MMD -MP -c -o $@ $<
+	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(FUZZ) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -O1 -g $(FUZZ) -c -o $@ $<
+	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) $(LLHTTP_FLAGS) -O1 -g $(FUZZ) -c -o $@ $<
 
 $(BUILD)/fuzz/lib.a: $(addprefix $(BUILD)/fuzz/,$(LIB))
 	@rm -f $@
 	$(AR) rcsT $@ $^
 
 $(BUILD)/fuzz/tests/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/lib.a
-	$(CLANG) -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+	$(call run,LD,$@) $(CLANG) -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
 fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $^
@@ -139,7 +144,7 @@ $(BUILD)/lib.a: $(addprefix $(BUILD)/,$(LIB))
 	$(AR) rcsT $@ $^
 
 $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/lib.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
+	$(call run,LD,$@) $(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
 
 kernel-tests: $(addprefix $(BUILD)/,$(KERNEL_TESTS))
 
