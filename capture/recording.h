@@ -16,7 +16,10 @@
 
 struct recording;
 
-/* Creates the file (O_EXCL|O_NOFOLLOW after removing nothing: -EEXIST for a symlink), 0600. */
+/*
+ * Creates the file, 0600, in place of a regular file of that name; a pipe or device is written to as it is,
+ * "-" is standard output. -EEXIST for a symbolic link, else a negative errno.
+ */
 int recording_create(struct recording **r, const char *path);
 /* 0 or a negative errno: the disk is full ... */
 int recording_put(struct recording *r, const struct ev_hdr *ev);

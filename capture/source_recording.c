@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads a recording back, record by record, up to its end or its damage. Nothing but the file is looked at.
+ * It is read, not mapped: a file that shrinks meanwhile is then a short file, not a signal.
+ */
+#include "capture/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "capture/recording.h"
+#include "capture/recording_format.h"
+#include "core/log.h"
+
+#define BUFFER_BYTES ((size_t)1 << 20) /* more than the longest record */
+
+struct reader {
+	int fd;
+	const char *path; /* borrowed from the configuration */
+	uint64_t off;	  /* in the file, of buf[at] */
+	size_t at, n;	  /* unread: [at, n) */
+	bool eof, ended, stopped;
+	int over; /* what next() returns from now on, 0 while there is more */
+	struct source_stats stats;
+	uint8_t buf[BUFFER_BYTES];
+	/* a record stands anywhere in the file; handed out it is aligned */
+	_Alignas(struct ev_hdr) uint8_t record[EV_RECORD_MAX_BYTES];
+};
+
+/* Makes `want` bytes available at buf[at], or all that are left. 0, -EINTR or a read error. */
+static int fill(struct reader *r, size_t want)
+{
+	ssize_t k;
+
+	if (r->n - r->at >= want)
+		return 0;
+	memmove(r->buf, r->buf + r->at, r->n - r->at);
+	r->n -= r->at;
+	r->at = 0;
+	while (!r->eof && r->n < want) {
+		k = read(r->fd, r->buf + r->n, sizeof(r->buf) - r->n);
+		if (k < 0)
+			return -errno;
+		r->eof = k == 0;
+		r->n += (size_t)k;
+	}
+	return 0;
+}
+
+static void skip(struct reader *r, size_t n)
+{
+	r->at += n;
+	r->off += n;
+}
+
+static int check_head(const struct reader *r, const struct recording_head *h, size_t have)
+{
+	if (have < sizeof(h->magic) || memcmp(h->magic, RECORDING_MAGIC, sizeof(h->magic)) != 0) {
+		log_error("%s is not a tlslens recording", r->path);
+		return -EBADMSG;
+	}
+	if (have < offsetof(struct recording_head, text)) {
+		log_error("%s: the recording ends within its head", r->path);
+		return -EBADMSG;
+	}
+	if (h->byte_order != RECORDING_BYTE_ORDER) {
+		log_error("%s was recorded on a machine of the other byte order", r->path);
+		return -EBADMSG;
+	}
+	if (h->version != RECORDING_VERSION) {
+		log_error("%s is a recording of version %u, this tlslens reads version %u", r->path,
+			  h->version, RECORDING_VERSION);
+		return -EBADMSG;
+	}
+	if (h->len < offsetof(struct recording_head, text) || h->len > RECORDING_HEAD_MAX_BYTES ||
+	    h->len > have) {
+		log_error("%s: the head of the recording is damaged", r->path);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int read_head(struct reader *r)
+{
+	struct recording_head h = {0};
+	size_t have;
+	int err = fill(r, RECORDING_HEAD_MAX_BYTES);
+
+	if (err) {
+		log_error("cannot read %s: %s", r->path, strerror(-err));
+		return err;
+	}
+	have = r->n - r->at;
+	memcpy(&h, r->buf + r->at, have < sizeof(h) ? have : sizeof(h));
+	err = check_head(r, &h, have);
+	if (!err)
+		skip(r, h.len);
+	return err;
+}
+
+static void recording_src_close(void *self)
+{
+	struct reader *r = self;
+
+	if (!r)
+		return;
+	close(r->fd);
+	free(r);
+}
+
+static int recording_src_open(void **self, const struct source_cfg *cfg)
+{
+	struct reader *r = malloc(sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	memset(r, 0, offsetof(struct reader, buf));
+	r->path = cfg->path;
+	r->fd = strcmp(cfg->path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+					    : open(cfg->path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0) {
+		err = -errno;
+		log_error("cannot open %s: %s", cfg->path, strerror(errno));
+		free(r);
+		return err;
+	}
+	err = read_head(r);
+	if (err) {
+		recording_src_close(r);
+		return err;
+	}
+	*self = r;
+	return 0;
+}
+
+static int damaged(struct reader *r, const char *how)
+{
+	log_error("%s: damaged at byte %" PRIu64 " (%s); read up to there", r->path, r->off, how);
+	r->over = -EPIPE; /* told once */
+	return -EBADMSG;
+}
+
+static int at_end(struct reader *r)
+{
+	if (!r->ended)
+		log_warn("%s: the recording was cut: it has no end mark", r->path);
+	r->over = -EPIPE;
+	return -EPIPE;
+}
+
+/* The next record, undamaged but not looked into, in r->record. 1 or as next(). */
+static int read_record(struct reader *r)
+{
+	struct ev_hdr h;
+	uint32_t crc;
+	int err = fill(r, sizeof(crc) + sizeof(h));
+
+	if (err == -EINTR)
+		return err;
+	if (err)
+		return damaged(r, strerror(-err));
+	if (r->at == r->n)
+		return at_end(r);
+	if (r->ended)
+		return damaged(r, "more after the end mark");
+	if (r->n - r->at < sizeof(crc) + sizeof(h))
+		return damaged(r, "cut within a record");
+	memcpy(&crc, r->buf + r->at, sizeof(crc));
+	memcpy(&h, r->buf + r->at + sizeof(crc), sizeof(h));
+	if (h.len < sizeof(h) || h.len > EV_RECORD_MAX_BYTES)
+		return damaged(r, "impossible length");
+	err = fill(r, sizeof(crc) + h.len);
+	if (err == -EINTR)
+		return err;
+	if (err)
+		return damaged(r, strerror(-err));
+	if (r->n - r->at < sizeof(crc) + h.len)
+		return damaged(r, "cut within a record");
+	memcpy(r->record, r->buf + r->at + sizeof(crc), h.len);
+	if ((uint32_t)crc32(0, r->record, h.len) != crc)
+		return damaged(r, "checksum");
+	skip(r, sizeof(crc) + h.len);
+	r->ended = h.type == EV_END;
+	return 1;
+}
+
+static int recording_src_next(void *self, const struct ev_hdr **ev, int timeout_ms)
+{
+	struct reader *r = self;
+	int res;
+
+	(void)timeout_ms;
+	if (r->stopped)
+		return -EPIPE;
+	while (!r->over) {
+		res = read_record(r);
+		if (res != 1)
+			return res;
+		*ev = (const struct ev_hdr *)r->record;
+		if (ev_check(*ev, (*ev)->len)) {
+			r->stats.records++;
+			return 1;
+		}
+		r->stats.bad_records++;
+	}
+	return r->over;
+}
+
+static int recording_src_stop(void *self)
+{
+	((struct reader *)self)->stopped = true;
+	return 0;
+}
+
+static int recording_src_stats(void *self, struct source_stats *st)
+{
+	*st = ((struct reader *)self)->stats;
+	return 0;
+}
+
+static int recording_src_command_status(void *self)
+{
+	(void)self;
+	return -1;
+}
+
+static int recording_src_describe(void *self, char *out, size_t n)
+{
+	snprintf(out, n, "recording %s", ((struct reader *)self)->path);
+	return 0;
+}
+
+static int recording_src_report(void *self, FILE *out)
+{
+	struct reader *r = self;
+
+	fprintf(out, "recording %s: %" PRIu64 " records, %" PRIu64 " refused\n", r->path,
+		r->stats.records, r->stats.bad_records);
+	return 0;
+}
+
+const struct source_ops source_recording = {
+	.name = "recording",
+	.open = recording_src_open,
+	.next = recording_src_next,
+	.stop = recording_src_stop,
+	.stats = recording_src_stats,
+	.command_status = recording_src_command_status,
+	.describe = recording_src_describe,
+	.report = recording_src_report,
+	.close = recording_src_close,
+};
