@@ -464,16 +464,28 @@ static bool header_by_name(const char *name, const struct txn *t, struct field *
 	return false;
 }
 
-bool field_by_name(const char *name, const struct txn *t, struct field *f)
+bool field_find(const char *name, struct field_ref *ref)
 {
 	struct field_ref refs[FIELDS_MAX];
-	const struct attr *a;
 	size_t n, lead;
 
 	n = fields_list(refs, &lead);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(refs[i].name, name) == 0)
-			return field_get(&refs[i], t, f);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(refs[i].name, name) == 0) {
+			*ref = refs[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+bool field_by_name(const char *name, const struct txn *t, struct field *f)
+{
+	struct field_ref ref;
+	const struct attr *a;
+
+	if (field_find(name, &ref))
+		return field_get(&ref, t, f);
 	a = txn_attr(t, name);
 	if (!a)
 		return header_by_name(name, t, f);

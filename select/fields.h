@@ -34,6 +34,9 @@ struct field_ref {
  */
 size_t fields_list(struct field_ref refs[FIELDS_MAX], size_t *lead);
 
+/* The field of the envelope of that name; false when there is none. */
+bool field_find(const char *name, struct field_ref *ref);
+
 /* Fills f and returns true, or returns false when the transaction has no such field. */
 static inline bool field_get(const struct field_ref *ref, const struct txn *t, struct field *f)
 {
