@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capture/source.h"
+#include "cli/command.h"
 #include "cli/outputs.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
@@ -233,8 +234,11 @@ static int open_failed(int err)
 int run(const struct config *cfg)
 {
 	struct run r = {.cfg = cfg, .settings = settings_of(cfg)};
-	int status = EXIT_FAILED, err;
+	int status = cfg->command ? command_check(cfg->command[0]) : 0, err;
 
+	if (status)
+		return status;
+	status = EXIT_FAILED;
 	signals_install();
 	if (outputs_open(&r.outputs, cfg))
 		goto out;
