@@ -226,9 +226,11 @@ static int exit_status(const struct run *r)
 }
 
 /* Why a source did not open was said by itself. */
-static int open_failed(int err)
+static int open_failed(const struct config *cfg, int err)
 {
-	return err == -ENOENT || err == -ESRCH ? EXIT_NOTHING : EXIT_FAILED;
+	bool nothing = cfg->mode == MODE_TRACE && (err == -ENOENT || err == -ESRCH);
+
+	return nothing ? EXIT_NOTHING : EXIT_FAILED;
 }
 
 int run(const struct config *cfg)
@@ -244,7 +246,7 @@ int run(const struct config *cfg)
 		goto out;
 	err = open_source(&r);
 	if (err) {
-		status = open_failed(err);
+		status = open_failed(cfg, err);
 		goto out;
 	}
 	fail(&r, cfg->mode == MODE_REPLAY ? pump_replay(&r) : pump_live(&r));
