@@ -17,14 +17,12 @@
 
 #include "capture/elf.h"
 #include "capture/ld_paths.h"
+#include "capture/mappings.h"
 #include "capture/resolve.h"
 #include "capture/tls_libs.h"
-#include "core/buf.h"
 
-#define MAPS_MAX_BYTES (64u << 20)
-#define MAPPED_FILES_MAX 8192 /* of one process */
-#define NOTES_MAX 256	      /* of one discovery */
-#define CACHE_MAX 16384	      /* files remembered */
+#define NOTES_MAX 256	/* of one discovery */
+#define CACHE_MAX 16384 /* files remembered */
 
 /* Who a file is, and what would tell that it was rewritten in place. */
 struct file_key {
@@ -41,18 +39,6 @@ struct known_file {
 
 struct discover_cache {
 	struct known_file *files;
-};
-
-/* An executable mapping of a file. */
-struct mapping {
-	unsigned long start, end, ino;
-	unsigned int major, minor;
-	char *path; /* owned; as maps shows it */
-};
-
-struct mappings {
-	struct mapping *v;
-	size_t count, cap;
 };
 
 static void known_file_free(struct known_file *k)
@@ -319,82 +305,6 @@ int discover_file(const char *open_path, const char *shown_path, struct discover
 	return rc;
 }
 
-static int read_all(const char *path, struct buf *b)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		n = buf_reserve(b, 65536) < 0 ? -1 : read(fd, b->p + b->n, 65536);
-		if (n > 0)
-			b->n += (size_t)n;
-	} while (n > 0 || (n < 0 && buf_ok(b) && errno == EINTR));
-	n = n < 0 ? (buf_ok(b) ? -errno : b->err) : 0;
-	close(fd);
-	return (int)n;
-}
-
-static int add_mapping(struct mappings *m, const struct mapping *one, const char *path)
-{
-	for (size_t i = 0; i < m->count; i++)
-		if (m->v[i].ino == one->ino && m->v[i].major == one->major &&
-		    m->v[i].minor == one->minor)
-			return 0;
-	if (m->count == m->cap) {
-		size_t cap = m->cap ? 2 * m->cap : 64;
-		struct mapping *grown =
-			cap <= MAPPED_FILES_MAX ? realloc(m->v, cap * sizeof(*grown)) : NULL;
-
-		if (!grown)
-			return -ENOMEM;
-		m->v = grown;
-		m->cap = cap;
-	}
-	m->v[m->count] = *one;
-	m->v[m->count].path = strdup(path);
-	return m->v[m->count++].path ? 0 : -ENOMEM;
-}
-
-/* A line of /proc/PID/maps: "start-end perms offset major:minor inode   path". */
-static int take_line(struct mappings *m, const char *line)
-{
-	struct mapping one = {0};
-	char perms[5] = "";
-	int path_at = 0;
-
-	if (sscanf(line, "%lx-%lx %4s %*x %x:%x %lu %n", &one.start, &one.end, perms, &one.major,
-		   &one.minor, &one.ino, &path_at) != 6 ||
-	    perms[2] != 'x' || one.ino == 0 || line[path_at] != '/')
-		return 0;
-	return add_mapping(m, &one, line + path_at);
-}
-
-static int read_mappings(uint32_t pid, struct mappings *m)
-{
-	struct buf text = {.limit = MAPS_MAX_BYTES};
-	char path[64], *line, *save = NULL;
-	int rc;
-
-	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-	rc = read_all(path, &text);
-	if (rc == 0)
-		rc = buf_putc(&text, '\0');
-	for (line = rc == 0 ? strtok_r((char *)text.p, "\n", &save) : NULL; line && rc == 0;
-	     line = strtok_r(NULL, "\n", &save))
-		rc = take_line(m, line);
-	buf_free(&text);
-	return rc == -ENOENT ? -ESRCH : rc;
-}
-
-static void free_mappings(struct mappings *m)
-{
-	for (size_t i = 0; i < m->count; i++)
-		free(m->v[i].path);
-	free(m->v);
-}
-
 /* Where to open a mapped file: its mapping, or its name when it still is that file. */
 static int open_mapping(uint32_t pid, const struct mapping *m, char *path, size_t size)
 {
@@ -448,11 +358,11 @@ static int discover_mapping(uint32_t pid, const struct mapping *m, struct discov
 int discover_process(uint32_t pid, struct discovery *d)
 {
 	struct mappings m = {0};
-	int rc = read_mappings(pid, &m);
+	int rc = mappings_read(pid, &m);
 
 	for (size_t i = 0; rc == 0 && i < m.count; i++)
 		rc = discover_mapping(pid, &m.v[i], d);
-	free_mappings(&m);
+	mappings_free(&m);
 	return rc;
 }
 

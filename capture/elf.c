@@ -157,6 +157,7 @@ static void take_symbol(const GElf_Sym *sym, const char *name, bool exported,
 		if (syms[i].rank < rank && strcmp(syms[i].name, name) == 0) {
 			syms[i].rank = rank;
 			syms[i].addr = sym->st_value;
+			syms[i].size = sym->st_size;
 		}
 	}
 }
@@ -189,7 +190,7 @@ void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count)
 	GElf_Shdr sh;
 
 	for (size_t i = 0; i < count; i++) {
-		syms[i].addr = 0;
+		syms[i].addr = syms[i].size = 0;
 		syms[i].rank = RANK_NONE;
 	}
 	while (count && (scn = elf_nextscn(e->elf, scn)))

@@ -22,11 +22,12 @@ struct elf_file;
 int elf_open(struct elf_file **e, int fd);
 void elf_close(struct elf_file *e);
 
-/* A symbol to look for; addr is 0 when the file does not define it. */
+/* A symbol to look for; addr and size are 0 when the file does not define it. */
 struct elf_symbol {
 	const char *name; /* borrowed */
 	uint64_t addr;
-	int rank; /* private to elf.c: how good the definition found is */
+	uint64_t size; /* as the symbol says; 0 when it does not */
+	int rank;      /* private to elf.c: how good the definition found is */
 };
 
 /*

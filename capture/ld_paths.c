@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "capture/elf.h"
-#include "core/buf.h"
+#include "capture/read_file.h"
 #include "core/cursor.h"
 
 #define CACHE_MAX_BYTES (16u << 20)
@@ -96,20 +96,6 @@ static int open_regular_in_root(const struct ld *ld, const char *path)
 	return fd;
 }
 
-static int read_fd(int fd, struct buf *b)
-{
-	ssize_t n;
-
-	do {
-		if (buf_reserve(b, 65536) < 0)
-			return b->err;
-		n = read(fd, b->p + b->n, 65536);
-		if (n > 0)
-			b->n += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : 0;
-}
-
 static void ld_close(struct ld *ld)
 {
 	if (ld->root >= 0)
@@ -138,14 +124,14 @@ static int ld_open(struct ld *ld, uint32_t pid, ld_found_fn *fn, void *arg)
 
 	fd = open_regular_in_root(ld, "/etc/ld.so.cache");
 	if (fd >= 0) {
-		if (read_fd(fd, &ld->cache) < 0)
+		if (read_file(fd, &ld->cache) < 0)
 			buf_clear(&ld->cache);
 		close(fd);
 	}
 	snprintf(path, sizeof(path), "/proc/%u/environ", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		if (read_fd(fd, &ld->env) < 0)
+		if (read_file(fd, &ld->env) < 0)
 			buf_clear(&ld->env);
 		close(fd);
 	}
