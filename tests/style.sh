@@ -26,7 +26,11 @@ result "files: 1000 lines, headers: 200" "$(wc -l "${code[@]}" | awk '
 result "functions: 100 lines" "$(awk '
 	FNR == 1 { start = 0 }
 	/^\{/ { start = FNR }
-	/^\}/ && start { if (FNR - start - 1 > 100) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }
+	/^\}/ && start {
+		if (FNR - start - 1 > 100)
+			print FILENAME ":" start ": " FNR - start - 1 " lines"
+		start = 0
+	}
 	' "${code[@]}")"
 
 result "no banned calls" "$(grep -nE '\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|gets|alloca|strtok)\(' \

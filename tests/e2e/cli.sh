@@ -53,14 +53,15 @@ check "the signal that ended it" says 143 any '' -- sh -c 'kill -TERM $$'
 check "a command that does not exist" says 127 1 'no-such-command' -- no-such-command
 check "a file that cannot be run" says 126 1 'noise' -- "$work/noise"
 piped() {
-	echo "to its input" | "$program" -o json:"$work/j" -- sh -c 'cat; echo >&2 to its stderr' >"$work/out" 2>"$work/err"
+	echo "to its input" |
+		"$program" -o json:"$work/j" -- sh -c 'cat; echo >&2 to its stderr' >"$work/out" 2>"$work/err"
 	equal status $? 0 && equal stdout "$(cat "$work/out")" "to its input" && grep -qx "to its stderr" "$work/err"
 }
 check "the command's input and output" piped
 limits() {
-	local inside outside
-	inside=$("$program" -q -o json:"$work/j" -- bash -c 'ulimit -c -n -s; trap; grep ^Sig[BIC] /proc/self/status; ls /proc/self/fd')
-	outside=$(bash -c 'ulimit -c -n -s; trap; grep ^Sig[BIC] /proc/self/status; ls /proc/self/fd')
+	local look='ulimit -c -n -s; trap; grep ^Sig[BIC] /proc/self/status; ls /proc/self/fd' inside outside
+	inside=$("$program" -q -o json:"$work/j" -- bash -c "$look")
+	outside=$(bash -c "$look")
 	equal "the command's limits, signals and descriptors" "$inside" "$outside"
 }
 check "the command's limits, signals and descriptors" limits

@@ -49,25 +49,35 @@ static void test_adopt(void **state)
 	struct settings s;
 
 	(void)state;
-	s = ADOPT("body\0100\0count\0007\0later\0x", &cfg);
+	s = ADOPT("body\0"
+		  "100\0count\0"
+		  "7\0later\0x",
+		  &cfg);
 	assert_int_equal(s.body_bytes, 100);
 	assert_int_equal(s.count, 7);
 
 	cfg = (struct config){
 		.body_bytes = 10, .body_given = true, .count = 3, .count_given = true};
-	s = ADOPT("body\0100\0count\0007", &cfg);
+	s = ADOPT("body\0"
+		  "100\0count\0"
+		  "7",
+		  &cfg);
 	assert_int_equal(s.body_bytes, 10);
 	assert_int_equal(s.count, 3);
 
 	/* -vv in the replay keeps what it needs of bodies */
 	cfg = (struct config){.body_bytes = 4096};
-	s = ADOPT("body\0100", &cfg);
+	s = ADOPT("body\0"
+		  "100",
+		  &cfg);
 	assert_int_equal(s.body_bytes, 4096);
 }
 
 static void test_damaged(void **state)
 {
-	static const char text[] = "body\0100\0count\0007";
+	static const char text[] = "body\0"
+				   "100\0count\0"
+				   "7";
 	const struct config cfg = {0};
 	struct config_record r;
 	struct settings s;
@@ -75,7 +85,9 @@ static void test_damaged(void **state)
 	(void)state;
 	for (size_t n = 0; n <= sizeof(text); n++)
 		adopt(text, n, &cfg);
-	s = adopt("body\0100", 8, &cfg); /* no NUL behind the value */
+	s = adopt("body\0"
+		  "100",
+		  8, &cfg); /* no NUL behind the value */
 	assert_int_equal(s.body_bytes, 0);
 	make(&r, text, sizeof(text));
 	r.hdr.type = EV_CLOCK;
