@@ -33,7 +33,7 @@ struct known_file {
 	struct file_key key;
 	int rc;		       /* of inspect(): 0 with `found`, -ENOENT, -ENOEXEC ... */
 	struct tls_file found; /* without paths */
-	char *why; /* owned or NULL: what is worth saying when this is a program without TLS functions */
+	char *why; /* owned or NULL: what is worth saying of a program without TLS functions */
 	UT_hash_handle hh; /* in order of first sight */
 };
 
@@ -246,7 +246,10 @@ static int add_file(struct discovery *d, const struct tls_file *found, const str
 	return 0;
 }
 
-/* One open file. `why`, when given, receives what is worth saying of a program without TLS functions. */
+/*
+ * One open file. `why`, when given, receives what is worth saying of a program without TLS
+ * functions.
+ */
 static int discover_fd(struct discovery *d, int fd, const char *open_path, const char *shown_path,
 		       char **why)
 {
@@ -271,7 +274,9 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 	return rc;
 }
 
-/* Opens a regular file for reading and nothing else: opening a device or a FIFO may have effects. */
+/*
+ * Opens a regular file for reading and nothing else: opening a device or a FIFO may have effects.
+ */
 static int open_regular(const char *path)
 {
 	struct stat st;

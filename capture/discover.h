@@ -20,27 +20,29 @@ struct discovery {
 };
 
 /*
- * Remembers by (device, inode, mtime, size) what each file held, TLS library or not, so that looking at
- * the next process costs no more than its maps. Bounded; the oldest entries go. NULL without memory.
+ * Remembers by (device, inode, mtime, size) what each file held, TLS library or not, so that
+ * looking at the next process costs no more than its maps. Bounded; the oldest entries go. NULL
+ * without memory.
  */
 struct discover_cache *discover_cache_new(void);
 void discover_cache_free(struct discover_cache *c); /* NULL is fine */
 
 /*
- * Finds the TLS files that a process has mapped now (executable mappings of regular files), deleted and
- * replaced ones included. A file that is already in the discovery is not added again.
- * 0 also when there are none; -ESRCH when the process is gone, -EACCES, -ENOMEM.
+ * Finds the TLS files that a process has mapped now (executable mappings of regular files), deleted
+ * and replaced ones included. A file that is already in the discovery is not added again. 0 also
+ * when there are none; -ESRCH when the process is gone, -EACCES, -ENOMEM.
  */
 int discover_process(uint32_t pid, struct discovery *d);
 /*
  * Adds the files that the process may open later, seen through /proc/PID/root: every library of its
- * linker cache whose name matches a row's sonames, for programs that dlopen; and, for one that has just
- * been exec'd, what its executable needs, by RPATH, RUNPATH, LD_LIBRARY_PATH and LD_PRELOAD too.
+ * linker cache whose name matches a row's sonames, for programs that dlopen; and, for one that has
+ * just been exec'd, what its executable needs, by RPATH, RUNPATH, LD_LIBRARY_PATH and LD_PRELOAD
+ * too.
  */
 int discover_linkable(uint32_t pid, struct discovery *d);
 /*
- * One file by path. 0 with the file added, -ENOENT when no row matches, -ENOEXEC when it is no ELF file,
- * else a negative errno.
+ * One file by path. 0 with the file added, -ENOENT when no row matches, -ENOEXEC when it is no ELF
+ * file, else a negative errno.
  */
 int discover_file(const char *open_path, const char *shown_path, struct discovery *d);
 /* Frees files and notes; the cache stays. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ELF files through libelf, with what libelf leaves to its callers: string tables that end, addresses
- * that lie in segments, sections that lie in the file. Section contents are read, never mapped, so a file
- * truncated meanwhile is an error and not a SIGBUS.
+ * ELF files through libelf, with what libelf leaves to its callers: string tables that end,
+ * addresses that lie in segments, sections that lie in the file. Section contents are read, never
+ * mapped, so a file truncated meanwhile is an error and not a SIGBUS.
  */
 #include "capture/elf.h"
 
@@ -141,7 +141,10 @@ static bool is_function(struct elf_file *e, const GElf_Sym *sym)
 {
 	int type = GELF_ST_TYPE(sym->st_info);
 
-	/* An ifunc's address is that of its resolver, and an undefined symbol's that of a PLT entry. */
+	/*
+	 * An ifunc's address is that of its resolver, and an undefined symbol's that of a PLT
+	 * entry.
+	 */
 	return sym->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_NOTYPE) &&
 	       elf_is_code(e, sym->st_value);
 }

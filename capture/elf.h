@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading ELF files that anybody may have written: 64-bit, this machine's byte order and architecture.
- * Addresses are those of the file's own program headers (before relocation), offsets are in the file.
- * A damaged file yields errors and absent symbols, never a crash.
+ * Reading ELF files that anybody may have written: 64-bit, this machine's byte order and
+ * architecture. Addresses are those of the file's own program headers (before relocation), offsets
+ * are in the file. A damaged file yields errors and absent symbols, never a crash.
  */
 #ifndef TLSLENS_CAPTURE_ELF_H
 #define TLSLENS_CAPTURE_ELF_H
@@ -16,8 +16,8 @@ struct elf_file;
 #define ELF_SECTION_MAX_BYTES (256u << 20) /* larger ones are not looked at */
 
 /*
- * The descriptor is borrowed until elf_close(). -ENOEXEC: no ELF file of this machine; -ENOMEM; else the
- * error of reading.
+ * The descriptor is borrowed until elf_close(). -ENOEXEC: no ELF file of this machine; -ENOMEM;
+ * else the error of reading.
  */
 int elf_open(struct elf_file **e, int fd);
 void elf_close(struct elf_file *e);
@@ -31,8 +31,8 @@ struct elf_symbol {
 };
 
 /*
- * Looks all of them up in one pass over .dynsym and .symtab. An exported definition wins over a global
- * one of .symtab, that over a local one. Only definitions inside executable segments count.
+ * Looks all of them up in one pass over .dynsym and .symtab. An exported definition wins over a
+ * global one of .symtab, that over a local one. Only definitions inside executable segments count.
  */
 void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count);
 /* Does the file have any function symbol of its own? False for a stripped static executable. */
@@ -44,9 +44,15 @@ bool elf_has_section(struct elf_file *e, const char *name);
 /* File offset of an address; -ENOENT when no loaded segment holds it or it is not in the file. */
 int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset);
 bool elf_is_code(struct elf_file *e, uint64_t addr);
-/* Bytes at an address as the file has them, unrelocated: how many of n are there, or a negative errno. */
+/*
+ * Bytes at an address as the file has them, unrelocated: how many of n are there, or a negative
+ * errno.
+ */
 int elf_read(struct elf_file *e, uint64_t addr, void *p, size_t n);
-/* The pointer stored at an address, as relocated by the dynamic linker to a place in this same file. */
+/*
+ * The pointer stored at an address, as relocated by the dynamic linker to a place in this same
+ * file.
+ */
 int elf_pointer(struct elf_file *e, uint64_t addr, uint64_t *value);
 
 /* Hex, owned by the caller; NULL when it has none. */
@@ -54,8 +60,8 @@ char *elf_build_id(struct elf_file *e);
 /* The first string in .rodata of the form PREFIX MAJOR.MINOR.PATCH...; owned, or NULL. */
 char *elf_find_version(struct elf_file *e, const char *prefix);
 /*
- * Calls fn for each string of the dynamic section with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH ...),
- * borrowed for the call. A non-zero result of fn ends the walk and is returned.
+ * Calls fn for each string of the dynamic section with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH
+ * ...), borrowed for the call. A non-zero result of fn ends the walk and is returned.
  */
 int elf_each_dynamic(struct elf_file *e, int64_t tag, int (*fn)(void *arg, const char *s),
 		     void *arg);

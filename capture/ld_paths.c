@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dynamic linker's search, as ld.so(8) describes it, done from outside and inside the root of the
- * process. It predicts; what a process maps in the end is told by its maps.
+ * The dynamic linker's search, as ld.so(8) describes it, done from outside and inside the root of
+ * the process. It predicts; what a process maps in the end is told by its maps.
  */
 #include "capture/ld_paths.h"
 
@@ -157,9 +157,9 @@ static bool same_file(const char *path, const struct stat *want)
 }
 
 /*
- * Hands an open library out under a path that opens this very file from our own root. The path of the
- * descriptor has no links left; it counts from the root of the process's mount namespace, which may or may
- * not be ours, or the process's own when it was changed.
+ * Hands an open library out under a path that opens this very file from our own root. The path of
+ * the descriptor has no links left; it counts from the root of the process's mount namespace, which
+ * may or may not be ours, or the process's own when it was changed.
  */
 static int hand_out(const struct ld *ld, int fd)
 {
@@ -200,8 +200,9 @@ static bool has_prefix(const char *name, const char *const *prefixes)
 }
 
 /*
- * Positions at the entries of an ld.so.cache: an optional "ld.so-1.7.0" part (16 octets and 12 an entry,
- * aligned to 8), then "glibc-ld.so.cache1.1". String offsets count from the beginning of the latter.
+ * Positions at the entries of an ld.so.cache: an optional "ld.so-1.7.0" part (16 octets and 12 an
+ * entry, aligned to 8), then "glibc-ld.so.cache1.1". String offsets count from the beginning of the
+ * latter.
  */
 static bool cache_entries(const struct ld *ld, struct cursor *entries, struct cursor *strings,
 			  uint32_t *count)
@@ -301,7 +302,9 @@ static int each_in_dir(const struct ld *ld, const char *dir, const char *const *
 	return rc;
 }
 
-/* One element of a search path with $ORIGIN replaced; false when it is empty, relative or too long. */
+/*
+ * One element of a search path with $ORIGIN replaced; false when it is empty, relative or too long.
+ */
 static bool expand_dir(const char *from, size_t n, const char *object, char *out, size_t size)
 {
 	static const char *const origins[] = {"$ORIGIN", "${ORIGIN}"};
@@ -319,7 +322,10 @@ static bool expand_dir(const char *from, size_t n, const char *object, char *out
 	return len > 0 && (size_t)len < size;
 }
 
-/* Steps through a search path; *list moves on, false at its end. Elements that say nothing are left out. */
+/*
+ * Steps through a search path; *list moves on, false at its end. Elements that say nothing are left
+ * out.
+ */
 static bool next_dir(const char **list, const char *object, char *dir, size_t size)
 {
 	while (*list && **list) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where a process's dynamic linker would look: its linker cache, its search directories, what its
- * executable needs. Everything is resolved inside the process's root; symbolic links do not escape it.
+ * executable needs. Everything is resolved inside the process's root; symbolic links do not escape
+ * it.
  */
 #ifndef TLSLENS_CAPTURE_LD_PATHS_H
 #define TLSLENS_CAPTURE_LD_PATHS_H
@@ -9,23 +10,24 @@
 #include <stdint.h>
 
 /*
- * One library: an open descriptor of a regular file, a path that opens the same file from here, and the
- * path as the process knows it; borrowed for the call. A non-zero result ends the walk and is returned.
+ * One library: an open descriptor of a regular file, a path that opens the same file from here, and
+ * the path as the process knows it; borrowed for the call. A non-zero result ends the walk and is
+ * returned.
  */
 typedef int ld_found_fn(void *arg, int fd, const char *open_path, const char *shown_path);
 
 #define LD_LIBRARIES_MAX 1024 /* looked at for one process */
 
 /*
- * Every library of the linker cache (or, without one, of the usual directories) and of the directories
- * that the executable's RPATH and RUNPATH and LD_LIBRARY_PATH name, whose file name begins with one of the
- * prefixes. 0, fn's result, -ESRCH, -EACCES or -ENOMEM.
+ * Every library of the linker cache (or, without one, of the usual directories) and of the
+ * directories that the executable's RPATH and RUNPATH and LD_LIBRARY_PATH name, whose file name
+ * begins with one of the prefixes. 0, fn's result, -ESRCH, -EACCES or -ENOMEM.
  */
 int ld_each_named(uint32_t pid, const char *const *prefixes, ld_found_fn *fn, void *arg);
 
 /*
- * What the executable of the process needs, and what that needs in turn, and LD_PRELOAD, found as ld.so(8)
- * says.
+ * What the executable of the process needs, and what that needs in turn, and LD_PRELOAD, found as
+ * ld.so(8) says.
  */
 int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg);
 

@@ -4,7 +4,10 @@
 
 #include "core/buf.h"
 
-/* Appends everything from the descriptor's position to its end, up to the buffer's limit. 0 or a negative errno. */
+/*
+ * Appends everything from the descriptor's position to its end, up to the buffer's limit. 0 or a
+ * negative errno.
+ */
 int read_file(int fd, struct buf *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looks up the functions of a row: by symbol, or through a constant table of pointers that a function
- * returns. A missing optional function is noted and stops nothing.
+ * Looks up the functions of a row: by symbol, or through a constant table of pointers that a
+ * function returns. A missing optional function is noted and stops nothing.
  */
 #include "capture/resolve.h"
 
@@ -47,8 +47,8 @@ static bool constant_in_rax(const ZydisDecodedInstruction *in, const ZydisDecode
 }
 
 /*
- * What a function that does nothing else returns: `lea table(%rip), %rax; ret` in position-independent
- * code, `mov $table, %eax; ret` elsewhere, after an optional endbr64.
+ * What a function that does nothing else returns: `lea table(%rip), %rax; ret` in
+ * position-independent code, `mov $table, %eax; ret` elsewhere, after an optional endbr64.
  */
 static int returned_address(struct elf_file *e, uint64_t func, uint64_t *value)
 {
@@ -101,7 +101,10 @@ static uint64_t table_slot(struct elf_file *e, uint64_t getter, unsigned int slo
 	return func;
 }
 
-/* A table with one slot that is no function has another shape than the row thinks: none of it is used. */
+/*
+ * A table with one slot that is no function has another shape than the row thinks: none of it is
+ * used.
+ */
 static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64_t *addr)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -114,7 +117,9 @@ static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64
 	}
 }
 
-/* Fills addr[i] for each function, 0 where there is none, and skip[i] where none is to be expected. */
+/*
+ * Fills addr[i] for each function, 0 where there is none, and skip[i] where none is to be expected.
+ */
 static void find_functions(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
 			   uint64_t *addr, bool *skip)
 {

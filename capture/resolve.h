@@ -9,8 +9,8 @@
 #include "capture/site.h"
 
 /*
- * Fills f->lib, version, build_id, sites and missing. -ENOENT: the file lacks a required function and is
- * not this library; -ENOMEM. f is untouched on error.
+ * Fills f->lib, version, build_id, sites and missing. -ENOENT: the file lacks a required function
+ * and is not this library; -ENOMEM. f is untouched on error.
  */
 int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ptrace in its mildest form: PTRACE_SEIZE, events for fork and exec only, no PTRACE_O_EXITKILL, so the
- * tree survives us. Every signal is passed on as it came and group stops are left standing
+ * ptrace in its mildest form: PTRACE_SEIZE, events for fork and exec only, no PTRACE_O_EXITKILL, so
+ * the tree survives us. Every signal is passed on as it came and group stops are left standing
  * (PTRACE_LISTEN), so job control works as if nobody watched.
  */
 #include "capture/spawn.h"
@@ -104,8 +104,8 @@ static pid_t event_pid(pid_t tid)
 }
 
 /*
- * The new task that a fork event tells of. It may have stopped, ended and been waited for before its
- * parent's event came; then it is no longer ours to wait for and must not be remembered.
+ * The new task that a fork event tells of. It may have stopped, ended and been waited for before
+ * its parent's event came; then it is no longer ours to wait for and must not be remembered.
  */
 static void announce_child(struct spawn *sp, pid_t parent)
 {
@@ -230,7 +230,9 @@ int spawn_poll(struct spawn *sp)
 	int status, budget = POLL_EVENTS_MAX;
 	pid_t tid;
 
-	/* First the signals, then what they stand for: one that comes in between is seen next time. */
+	/*
+	 * First the signals, then what they stand for: one that comes in between is seen next time.
+	 */
 	drain_signals(sp);
 	if (sp->held)
 		let_command_start(sp);
@@ -300,8 +302,8 @@ static int seize(pid_t pid, bool descendants)
 }
 
 /*
- * Would the program have run with more rights without us? Tells by what it has: the set-user-id bit of a
- * file on a file system that honours it, and an effective id that is not the file's owner.
+ * Would the program have run with more rights without us? Tells by what it has: the set-user-id bit
+ * of a file on a file system that honours it, and an effective id that is not the file's owner.
  */
 static bool lost_privilege(pid_t pid)
 {
@@ -463,7 +465,10 @@ static long now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* A task can only be let go while it stands: each is asked to stop, and is let go at whatever stop it makes. */
+/*
+ * A task can only be let go while it stands: each is asked to stop, and is let go at whatever stop
+ * it makes.
+ */
 static void let_go(struct spawn *sp)
 {
 	long deadline = now_ms() + LET_GO_TIMEOUT_MS, left;

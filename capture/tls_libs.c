@@ -7,9 +7,10 @@
 #include <stddef.h>
 
 /*
- * OpenSSL 1.1.1, 3.x and 4.x, LibreSSL's and BoringSSL's shared libraries, and executables that export
- * the same names. One function calling another of the row inside (SSL_write -> SSL_write_ex in some
- * builds, early data -> SSL_read_ex) is sorted out by the BPF side: the outermost call counts.
+ * OpenSSL 1.1.1, 3.x and 4.x, LibreSSL's and BoringSSL's shared libraries, and executables that
+ * export the same names. One function calling another of the row inside (SSL_write -> SSL_write_ex
+ * in some builds, early data -> SSL_read_ex) is sorted out by the BPF side: the outermost call
+ * counts.
  */
 static const char *const openssl_sonames[] = {"libssl.so", "libssl-", "libboringssl", NULL};
 
@@ -91,10 +92,10 @@ static const struct tls_func openssl_funcs[] = {
 	{.symbol = "SSL_connect", .kind = FN_HANDSHAKE, .ctx_arg = 1},
 	{.symbol = "SSL_accept", .kind = FN_HANDSHAKE, .ctx_arg = 1},
 	/*
-	 * The filter BIO calls the internals, not SSL_read and SSL_write. Since 1.1.1 its BIO_METHOD is
-	 * {type, name, bwrite, bwrite_old, bread, bread_old, bputs, bgets, ctrl, create, destroy,
-	 * callback_ctrl}; the context is the BIO. Before, and in BoringSSL (where it calls SSL_read), the
-	 * table has another shape: there SSL_read_ex does not exist either.
+	 * The filter BIO calls the internals, not SSL_read and SSL_write. Since 1.1.1 its
+	 * BIO_METHOD is {type, name, bwrite, bwrite_old, bread, bread_old, bputs, bgets, ctrl,
+	 * create, destroy, callback_ctrl}; the context is the BIO. Before, and in BoringSSL (where
+	 * it calls SSL_read), the table has another shape: there SSL_read_ex does not exist either.
 	 */
 	{.symbol = "BIO_f_ssl",
 	 .kind = FN_WRITE,

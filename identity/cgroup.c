@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control group of a process and what its path says of a container: one table of rules for every
- * runtime and both cgroup drivers. Rules look at one element of the path and the one before it, so they
- * hold at any depth: rootless, nested in Docker (kind), under a service of systemd.
+ * The control group of a process and what its path says of a container: one table of rules for
+ * every runtime and both cgroup drivers. Rules look at one element of the path and the one before
+ * it, so they hold at any depth: rootless, nested in Docker (kind), under a service of systemd.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -100,7 +100,10 @@ static bool rule_matches(const struct rule *r, struct str parent, struct str ele
 	return has_shape(*id, r->shape);
 }
 
-/* Steps back to the element that ends at *end. ':' divides too: runc's SLICE:PREFIX:ID as a directory. */
+/*
+ * Steps back to the element that ends at *end. ':' divides too: runc's SLICE:PREFIX:ID as a
+ * directory.
+ */
 static struct str previous(const char *path, size_t *end)
 {
 	size_t from, to = *end;
@@ -114,7 +117,10 @@ static struct str previous(const char *path, size_t *end)
 	return (struct str){path + from, to - from};
 }
 
-/* "podUID" or "kubepods-burstable-podUID.slice"; UIDs are 36 characters, of static pods 32 hex digits. */
+/*
+ * "podUID" or "kubepods-burstable-podUID.slice"; UIDs are 36 characters, of static pods 32 hex
+ * digits.
+ */
 static struct str pod_uid(struct str element)
 {
 	struct str uid = element;
@@ -156,7 +162,9 @@ void cgroup_facts(struct str path, struct cgroup_facts *out)
 	}
 }
 
-/* A line of /proc/PID/cgroup: "number:controllers:path"; version 2 has number 0 and no controllers. */
+/*
+ * A line of /proc/PID/cgroup: "number:controllers:path"; version 2 has number 0 and no controllers.
+ */
 struct line {
 	struct str controllers, path;
 	bool v2;
@@ -181,8 +189,8 @@ static bool next_line(const char **text, struct line *l)
 }
 
 /*
- * How much a line tells. A root path tells nothing; on hybrid hosts the version 2 tree may hold nobody
- * while a version 1 hierarchy knows the container.
+ * How much a line tells. A root path tells nothing; on hybrid hosts the version 2 tree may hold
+ * nobody while a version 1 hierarchy knows the container.
  */
 static int line_rank(const struct line *l, const struct cgroup_facts *facts)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who a process is. Keyed by (tgid, start time), taken at first sight, immutable afterwards, reference
- * counted so that it outlives its process until the last transaction is written.
+ * Who a process is. Keyed by (tgid, start time), taken at first sight, immutable afterwards,
+ * reference counted so that it outlives its process until the last transaction is written.
  *
- * Every field is a string in one table (identity_fields), so that a recording stores it and JSON prints
- * it without knowing it; a new field is one enum constant and one row.
+ * Every field is a string in one table (identity_fields), so that a recording stores it and JSON
+ * prints it without knowing it; a new field is one enum constant and one row.
  */
 #ifndef TLSLENS_IDENTITY_IDENTITY_H
 #define TLSLENS_IDENTITY_IDENTITY_H
@@ -57,22 +57,23 @@ struct identity *identity_new(struct proc_key key);
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is fine */
 /*
- * Copies the value up to its first NUL or IDENTITY_VALUE_MAX_BYTES; an empty one makes the field unknown.
- * 0 or -ENOMEM.
+ * Copies the value up to its first NUL or IDENTITY_VALUE_MAX_BYTES; an empty one makes the field
+ * unknown. 0 or -ENOMEM.
  */
 int identity_set(struct identity *id, enum identity_field f, const char *v, size_t n);
 
 /*
- * The wire form of EV_IDENTITY: pairs of NUL-terminated strings. Unknown names are skipped. Decoding
- * returns 0, -ENOMEM, or -EBADMSG when the last pair is cut, with those before it taken.
+ * The wire form of EV_IDENTITY: pairs of NUL-terminated strings. Unknown names are skipped.
+ * Decoding returns 0, -ENOMEM, or -EBADMSG when the last pair is cut, with those before it taken.
  */
 int identity_encode(const struct identity *id, struct buf *out);
 int identity_decode(struct identity *id, const char *pairs, size_t n);
 
 /*
- * Fills what a live system tells (/proc, later runtimes and Kubernetes), in the order of the rows of
- * identity/identity.c; missing facts stay absent. Never used in replay. 0; -ESRCH when the process is gone
- * or its pid belongs to another by now (key.start_ns 0: any): then nothing is filled.
+ * Fills what a live system tells (/proc, later runtimes and Kubernetes), in the order of the rows
+ * of identity/identity.c; missing facts stay absent. Never used in replay. 0; -ESRCH when the
+ * process is gone or its pid belongs to another by now (key.start_ns 0: any): then nothing is
+ * filled.
  *
  * Command lines may hold secrets: they are stored as they are and cleaned by select/ before output.
  */
@@ -83,8 +84,8 @@ struct identity_ops {
 int identity_fill(struct identity *id);
 
 /*
- * Start time of a process from /proc/PID/stat in CLOCK_BOOTTIME ns; 0 or a negative errno (-ESRCH). It is cut
- * off to a clock tick, while records of the kernel have all digits.
+ * Start time of a process from /proc/PID/stat in CLOCK_BOOTTIME ns; 0 or a negative errno (-ESRCH).
+ * It is cut off to a clock tick, while records of the kernel have all digits.
  */
 int identity_start_time(uint32_t tgid, uint64_t *start_ns);
 /* Are these the same start time, one or both cut off to a clock tick? */

@@ -32,7 +32,10 @@ int identity_read(uint32_t tgid, const char *name, char *p, size_t size)
 	return (int)n;
 }
 
-/* /proc counts in clock ticks, the kernel's own records in nanoseconds: the former is the latter cut off. */
+/*
+ * /proc counts in clock ticks, the kernel's own records in nanoseconds: the former is the latter
+ * cut off.
+ */
 static uint64_t tick_ns(void)
 {
 	long hz = sysconf(_SC_CLK_TCK);

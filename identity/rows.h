@@ -10,8 +10,8 @@
 extern const struct identity_ops identity_process, identity_cgroup;
 
 /*
- * Reads /proc/PID/NAME into p, NUL-terminated. Bytes read, at most size - 1; -ESRCH when the process is
- * gone, else a negative errno.
+ * Reads /proc/PID/NAME into p, NUL-terminated. Bytes read, at most size - 1; -ESRCH when the
+ * process is gone, else a negative errno.
  */
 int identity_read(uint32_t tgid, const char *name, char *p, size_t size);
 
