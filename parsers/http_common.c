@@ -77,7 +77,8 @@ struct http_url http_url(struct arena *a, struct str scheme, struct str authorit
 	}
 	if (target.n == 1 && target.p[0] == '*')
 		target = STR_NONE; /* asterisk-form: no path, no query */
-	if (authority.n)
+	/* A target in none of the forms of RFC 9112 section 3.2 makes no URI with the authority. */
+	if (authority.n && (!target.n || target.p[0] == '/'))
 		u.full = join(a, scheme, authority, target);
 	if (target.n)
 		split(&u, u.full.n ? from(u.full, u.full.n - target.n) : target);

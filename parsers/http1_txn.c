@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "parsers/http1_txn.h"
+
+#include <utlist.h>
+
+#include "core/attr_names.h"
+#include "parsers/http_common.h"
+
+#define KEEP_FIRST_BYTES 4096
+
+static bool over(const struct http1_message *m)
+{
+	return m->state >= MESSAGE_WHOLE;
+}
+
+static void evict_oldest(struct http1_queue *q)
+{
+	struct http1_exchange *e;
+
+	DL_FOREACH (q->list, e) {
+		if (e->response.state == MESSAGE_NONE && over(&e->request)) {
+			e->txn->flags |= TXN_LIMIT;
+			q->forsaken++;
+			http1_exchange_emit(q, e);
+			return;
+		}
+	}
+}
+
+struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes)
+{
+	struct http1_exchange *e;
+	struct txn *t;
+
+	if (q->count >= q->limits->pipeline || q->pending_bytes > HTTP1_PENDING_BYTES)
+		evict_oldest(q);
+	t = txn_new(q->conn);
+	if (!t)
+		return NULL;
+	e = arena_zalloc(&t->arena, sizeof(*e));
+	if (!e) {
+		txn_free(t);
+		return NULL;
+	}
+	e->txn = t;
+	e->pending_bytes = section_bytes;
+	return e;
+}
+
+void http1_exchange_free(struct http1_exchange *e)
+{
+	txn_free(e->txn);
+}
+
+void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e)
+{
+	if (e->request.state != MESSAGE_NONE)
+		DL_APPEND(q->list, e);
+	else
+		DL_PREPEND(q->list, e);
+	q->count++;
+	q->pending_bytes += e->pending_bytes;
+}
+
+struct http1_exchange *http1_exchange_waiting(const struct http1_queue *q)
+{
+	struct http1_exchange *e;
+
+	DL_FOREACH (q->list, e)
+		if (!over(&e->response))
+			return e;
+	return NULL;
+}
+
+/* Room for `more` kept octets, doubling; what the arena cannot give is not kept. */
+static bool reserve_kept(struct http1_message *m, struct arena *a, size_t more, size_t limit)
+{
+	size_t cap = m->kept_cap ? m->kept_cap * 2 : KEEP_FIRST_BYTES;
+	uint8_t *grown;
+
+	if (m->kept_cap - m->kept_bytes >= more)
+		return true;
+	if (cap < m->kept_bytes + more)
+		cap = m->kept_bytes + more;
+	if (cap > limit)
+		cap = limit;
+	grown = arena_alloc(a, cap);
+	if (!grown)
+		return false;
+	if (m->kept_bytes)
+		memcpy(grown, m->kept, m->kept_bytes);
+	m->kept = grown;
+	m->kept_cap = cap;
+	return true;
+}
+
+void http1_message_content(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
+			   const uint8_t *p, size_t n)
+{
+	size_t limit = q->limits->body_bytes, keep = n;
+
+	m->body_bytes += n;
+	if (!limit || m->kept_all)
+		return;
+	if (keep >= limit - m->kept_bytes) {
+		keep = limit - m->kept_bytes;
+		m->kept_all = true;
+	}
+	if (!reserve_kept(m, &e->txn->arena, keep, limit)) {
+		m->kept_all = true;
+		e->txn->flags |= TXN_LIMIT;
+		return;
+	}
+	memcpy(m->kept + m->kept_bytes, p, keep);
+	m->kept_bytes += keep;
+}
+
+void http1_message_lost_content(struct http1_message *m, uint64_t n)
+{
+	m->body_bytes += n;
+	m->kept_all = true; /* what follows does not join on to what was kept */
+}
+
+void http1_message_end(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
+		       bool whole)
+{
+	m->state = whole ? MESSAGE_WHOLE : MESSAGE_CUT;
+	if (over(&e->response) && (over(&e->request) || e->request.state == MESSAGE_NONE))
+		http1_exchange_emit(q, e);
+}
+
+void http1_exchange_interim(struct http1_exchange *e, struct str status_text)
+{
+	struct str code = STR_NONE;
+
+	if (e->interim_count < HTTP1_INTERIM_MAX)
+		code = arena_str(&e->txn->arena, status_text.p, status_text.n);
+	if (code.p)
+		e->interim[e->interim_count++] = code;
+	else
+		e->txn->flags |= TXN_LIMIT;
+}
+
+void http1_queue_give_up(struct http1_queue *q, uint64_t lost)
+{
+	struct http1_exchange *e, *next;
+	uint64_t oldest_lost = lost;
+
+	q->forsaken = 0;
+	DL_FOREACH_SAFE(q->list, e, next)
+	{
+		if (over(&e->response))
+			continue;
+		if (lost)
+			e->txn->flags |= TXN_LOST_RESPONSE;
+		e->txn->lost_bytes += oldest_lost;
+		oldest_lost = 0;
+		http1_message_end(q, e, &e->response, false);
+	}
+}
+
+/* How it went: by the status, unless the connection ended before the response did. */
+static enum outcome outcome(const struct http1_queue *q, const struct http1_exchange *e)
+{
+	bool lost = e->txn->flags & TXN_LOST_RESPONSE;
+
+	if (e->response.state == MESSAGE_WHOLE || (lost && e->response.head.status))
+		return http_outcome(e->response.head.status);
+	return q->closed && !lost ? OUTCOME_ABORTED : OUTCOME_UNKNOWN;
+}
+
+static void fill_envelope(const struct http1_queue *q, struct http1_exchange *e)
+{
+	const struct http1_message *req = &e->request, *resp = &e->response;
+	struct txn *t = e->txn;
+	const struct http1_head *h = req->state ? &req->head : &resp->head;
+
+	t->event_name = "http.exchange";
+	t->proto_name = "http";
+	t->proto_version = h->minor ? "1.1" : "1.0";
+	t->role = q->role;
+	t->start_ns = req->state ? req->first_ns : resp->first_ns;
+	t->end_ns = req->last_ns > resp->last_ns ? req->last_ns : resp->last_ns;
+	t->request_end_ns = req->state == MESSAGE_WHOLE ? req->last_ns : 0;
+	t->response_start_ns = resp->head.status ? resp->first_ns : 0;
+	t->request_body_bytes = req->body_bytes;
+	t->response_body_bytes = resp->body_bytes;
+	if (req->state == MESSAGE_NONE)
+		t->flags |= TXN_NO_REQUEST;
+	if (resp->state != MESSAGE_WHOLE && !(resp->head.status && (t->flags & TXN_LOST_RESPONSE)))
+		t->flags |= TXN_NO_RESPONSE;
+	if (req->head.ambiguity | resp->head.ambiguity)
+		t->flags |= TXN_AMBIGUOUS;
+	t->outcome = outcome(q, e);
+}
+
+static void add_request(const struct http1_queue *q, struct http1_exchange *e)
+{
+	struct txn *t = e->txn;
+	struct http1_head *h = &e->request.head;
+	struct str authority = h->host.n ? h->host : q->conn->sni;
+	struct http_url u;
+
+	t->verb = h->method;
+	t->target = h->target;
+	txn_str(t, A_HTTP_METHOD, h->method);
+	if (str_eq(h->method, STR("CONNECT")))
+		return;
+	u = http_url(&t->arena, q->conn->plain ? STR("http") : STR("https"), authority, h->target);
+	if (u.full.n)
+		t->target = u.full;
+	http_url_attrs(t, &u);
+}
+
+static void add_content(struct txn *t, const char *name, const struct http1_message *m)
+{
+	if (m->kept_bytes)
+		txn_bytes(t, name, (struct str){(const char *)m->kept, m->kept_bytes});
+}
+
+static void add_headers(const struct http1_queue *q, struct txn *t, const char *name,
+			const struct http1_head *h)
+{
+	uint32_t count = h->count;
+
+	if (count > q->limits->headers) {
+		count = q->limits->headers;
+		t->flags |= TXN_LIMIT;
+	}
+	txn_headers(t, name, h->headers, count);
+}
+
+static void add_ambiguity(struct http1_exchange *e)
+{
+	unsigned int bits = e->request.head.ambiguity | e->response.head.ambiguity;
+	struct str *names;
+	uint32_t count = 0;
+
+	if (!bits)
+		return;
+	names = arena_alloc(&e->txn->arena, AMBIGUOUS_COUNT * sizeof(*names));
+	if (!names)
+		return;
+	for (int i = 0; i < AMBIGUOUS_COUNT; i++)
+		if (bits & 1u << i)
+			names[count++] = str_from(http1_ambiguity_name(i));
+	txn_strs(e->txn, A_AMBIGUITY, names, count);
+}
+
+static void add_attrs(const struct http1_queue *q, struct http1_exchange *e)
+{
+	const struct http1_message *req = &e->request, *resp = &e->response;
+	struct txn *t = e->txn;
+
+	if (req->state)
+		add_request(q, e);
+	if (resp->head.status) {
+		t->status = resp->head.status_text;
+		txn_int(t, A_HTTP_STATUS, resp->head.status);
+	}
+	if (req->state)
+		txn_int(t, A_HTTP_REQUEST_BODY_SIZE, (int64_t)req->body_bytes);
+	if (resp->head.status)
+		txn_int(t, A_HTTP_RESPONSE_BODY_SIZE, (int64_t)resp->body_bytes);
+	add_content(t, A_REQUEST_BODY_BASE64, req);
+	add_content(t, A_RESPONSE_BODY_BASE64, resp);
+	if (req->state)
+		add_headers(q, t, A_REQUEST_HEADERS, &req->head);
+	if (resp->head.status)
+		add_headers(q, t, A_RESPONSE_HEADERS, &resp->head);
+	if (e->interim_count)
+		txn_strs(t, A_INTERIM, e->interim, e->interim_count);
+	add_ambiguity(e);
+	if (resp->head.status >= 400)
+		txn_str(t, A_ERROR_TYPE, t->status);
+}
+
+void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e)
+{
+	struct txn *t = e->txn;
+
+	DL_DELETE(q->list, e);
+	q->count--;
+	q->pending_bytes -= e->pending_bytes;
+	fill_envelope(q, e);
+	add_attrs(q, e);
+	q->sink->ops->txn(q->sink, t);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Exchanges of one HTTP/1 connection: a request and its response, paired in order (RFC 9112 section 9.3),
+ * from the first header section to the finished transaction. An exchange lives in the arena of its
+ * transaction.
+ */
+#ifndef TLSLENS_PARSERS_HTTP1_TXN_H
+#define TLSLENS_PARSERS_HTTP1_TXN_H
+
+#include "parsers/http1_head.h"
+
+#define HTTP1_INTERIM_MAX 16		      /* 1xx codes listed for one exchange */
+#define HTTP1_PENDING_BYTES ((size_t)8 << 20) /* of header sections waiting for their responses */
+
+struct http1_message {
+	enum {
+		MESSAGE_NONE, /* its header section was not seen (yet) */
+		MESSAGE_OPEN,
+		MESSAGE_WHOLE,
+		MESSAGE_CUT, /* over, but not to its end */
+	} state;
+	struct http1_head head;
+	uint64_t first_ns, last_ns;
+	uint64_t body_bytes; /* content on the wire, lost octets of it included */
+	uint8_t *kept;	     /* the first octets of the content, in the arena */
+	size_t kept_bytes, kept_cap;
+	bool kept_all; /* no more are kept: the limit, or a gap */
+};
+
+struct http1_exchange {
+	struct http1_exchange *prev, *next;
+	struct txn *txn;
+	struct http1_message request, response;
+	struct str interim[HTTP1_INTERIM_MAX];
+	uint32_t interim_count;
+	size_t pending_bytes; /* counted in the queue */
+};
+
+struct http1_queue {
+	const struct conn *conn;     /* borrowed */
+	struct proto_sink *sink;     /* borrowed */
+	const struct limits *limits; /* borrowed */
+	struct http1_exchange *list; /* oldest first */
+	uint32_t count;
+	size_t pending_bytes;
+	/* The next so many responses answer requests that left the queue early. */
+	uint64_t forsaken;
+	enum role role;
+	bool closed; /* the connection ended: what has no response never gets one */
+};
+
+/* Over the limits the oldest request that has no response yet goes out unanswered. NULL without memory. */
+struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes);
+
+/* Appends a request, or puts an exchange without one in front. */
+void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e);
+/* Undoes http1_exchange_new() for one that was not queued. */
+void http1_exchange_free(struct http1_exchange *e);
+
+/* The oldest exchange whose response is not over; NULL when there is none. */
+struct http1_exchange *http1_exchange_waiting(const struct http1_queue *q);
+
+/* n octets of content; those to keep are copied. */
+void http1_message_content(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
+			   const uint8_t *p, size_t n);
+/* n octets of content are lost. */
+void http1_message_lost_content(struct http1_message *m, uint64_t n);
+
+/* Ends a message, and emits the exchange when both are over. The exchange may be gone after it. */
+void http1_message_end(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
+		       bool whole);
+
+/* Notes a 1xx other than 101. */
+void http1_exchange_interim(struct http1_exchange *e, struct str status_text);
+
+/*
+ * Where responses were lost or unreadable, nobody can say which of the following answers which request:
+ * all that wait are over. `lost` octets count for the oldest; 0 when nothing was lost.
+ */
+void http1_queue_give_up(struct http1_queue *q, uint64_t lost);
+
+/* The transaction as it stands goes to the sink; frees the exchange. */
+void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e);
+
+#endif
