@@ -52,9 +52,9 @@ make_certificate() {
 		-keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 }
 
-# start_nginx [LOCATIONS]: sets $port, $nginx (master) and $worker (one process); serves $work/www.
+# start_nginx [LOCATIONS [SERVERS]]: sets $port, $nginx (master) and $worker (one process); serves $work/www.
 start_nginx() {
-	local locations=${1:-} tries
+	local locations=${1:-} servers=${2:-} tries
 	[ -f "$work/cert.pem" ] || make_certificate
 	mkdir -p "$work/www" "$work/tmp"
 	chmod 711 "$work" "$work/tmp"
@@ -84,6 +84,7 @@ start_nginx() {
 				location /upload { return 200 "taken\n"; }
 				$locations
 			}
+			$servers
 		}
 		CONF
 		nginx -p "$work/" -c "$work/nginx.conf" -e "$work/nginx.err" &
