@@ -284,8 +284,8 @@ static void release_txns(struct flow_conn *c)
 
 void flow_queue_release(struct flow_conn *c)
 {
-	release_txns(c);
 	release_chunks(c);
+	release_txns(c);
 	if ((c->txns || c->chunks) && !c->peer_settled && !c->peer_timer.armed)
 		flow_timer_arm(c->flow, TIMER_PEER, &c->peer_timer,
 			       c->flow->now_ns + FLOW_PEER_WAIT_MS * NS_PER_MS);
@@ -295,8 +295,8 @@ void flow_queue_end(struct flow_conn *c)
 {
 	struct chunk ch;
 
-	release_txns(c);
 	release_chunks(c);
+	release_txns(c);
 	if (!c->had_chunks)
 		return;
 	ch = chunk_at(c, DIR_WRITE, c->stream[DIR_WRITE].next_off, c->flow->now_ns, 0);
