@@ -54,8 +54,12 @@ run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
 .DELETE_ON_ERROR:
 all: $(BUILD)/tlslens
 
-$(BUILD)/tlslens: $(addprefix $(BUILD)/,$(CLI) $(LIB))
+$(BUILD)/tlslens: $(addprefix $(BUILD)/,$(CLI)) $(BUILD)/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/lib.a: $(addprefix $(BUILD)/,$(LIB))
+	@rm -f $@
+	$(call run,AR,$@) $(AR) rcsT $@ $^
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -102,11 +106,11 @@ $(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c
 
 $(BUILD)/san/lib.a: $(addprefix $(BUILD)/san/,$(LIB) $(filter-out cli/main.o,$(CLI)))
 	@rm -f $@
-	$(AR) rcsT $@ $^
+	$(call run,AR,$@) $(AR) rcsT $@ $^
 
 $(BUILD)/san/unit.a: $(addprefix $(BUILD)/san/,$(UNIT_COMMON))
 	@rm -f $@
-	$(AR) rcsT $@ $^
+	$(call run,AR,$@) $(AR) rcsT $@ $^
 
 $(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o $(BUILD)/san/unit.a $(BUILD)/san/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) $(SAN) -Wl,--as-needed -o $@ $^ $(LDLIBS) $(TEST_LDLIBS)
@@ -130,7 +134,7 @@ $(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c
 
 $(BUILD)/fuzz/lib.a: $(addprefix $(BUILD)/fuzz/,$(LIB))
 	@rm -f $@
-	$(AR) rcsT $@ $^
+	$(call run,AR,$@) $(AR) rcsT $@ $^
 
 $(BUILD)/fuzz/tests/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/lib.a
 	$(call run,LD,$@) $(CLANG) -g -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
@@ -139,10 +143,6 @@ fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $^
 
 # Programs of the tests that need root; the shell scripts beside them need no building.
-$(BUILD)/lib.a: $(addprefix $(BUILD)/,$(LIB))
-	@rm -f $@
-	$(AR) rcsT $@ $^
-
 $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
 

@@ -137,9 +137,15 @@ static int wait_next(struct run *r, const struct ev_hdr **ev)
 	return r->ops->next(r->source, ev, timeout_ms);
 }
 
+/* The processes of -p may live on for ever; with a command beside them the run lasts as long as that. */
+static bool command_over(const struct run *r)
+{
+	return r->cfg->command && r->cfg->pid_count && r->ops->command_status(r->source) >= 0;
+}
+
 static bool must_stop(const struct run *r)
 {
-	return r->err || signals_stop_asked() || select_done(r->select) ||
+	return r->err || signals_stop_asked() || select_done(r->select) || command_over(r) ||
 	       (r->deadline_ns && now_ns() >= r->deadline_ns);
 }
 

@@ -74,7 +74,7 @@ get() { curl -s -o /dev/null --cacert "$work/cert.pem" --connect-to "::127.0.0.1
 get https://localhost:$port/
 get https://localhost:$port/search?q=tls\&token=s3cret -H 'Authorization: Bearer s3cret'
 get https://localhost:$port/login -d user=me -d password=s3cret
-get https://localhost:$port/old https://localhost:$port/missing
+get https://localhost:$port/old -o /dev/null https://localhost:$port/missing
 get https://localhost:$port/upload --data-binary @$work/upload
 REQUESTS
 
