@@ -44,8 +44,8 @@ static __always_inline void hdr_fill(struct ev_hdr *h, __u16 type, __u32 len, __
 static __always_inline long ring_put(void *rec, __u64 len)
 {
 	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	__u64 how = used < wake_bytes && used + len >= wake_bytes ? BPF_RB_FORCE_WAKEUP :
-								    BPF_RB_NO_WAKEUP;
+	__u64 how = used < wake_bytes && used + len >= wake_bytes ? BPF_RB_FORCE_WAKEUP
+								  : BPF_RB_NO_WAKEUP;
 
 	return bpf_ringbuf_output(&ring, rec, len, how);
 }

@@ -11,7 +11,8 @@
 
 /* Set before load. */
 const volatile __u32 snap_bytes __weak = 1 << 20; /* of one call, <= SNAP_MAX_BYTES */
-const volatile __u64 wake_bytes __weak = 4 << 20; /* wake user space when the ring is as full as this */
+const volatile __u64 wake_bytes __weak =
+	4 << 20; /* wake user space when the ring is as full as this */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -8,15 +8,15 @@
 
 #include "bpf/event.h"
 
-#define PROCS_MAX 8192	     /* traced processes alive, or ended and not yet accounted for */
-#define CONNS_MAX 65536	     /* contexts alive */
-#define THREADS_MAX 16384    /* threads that ever made a TLS call and still live */
-#define SOCKS_MAX 65536	     /* sockets seen below a TLS call; the least recently used goes */
-#define CALL_DEPTH 4	     /* calls on distinct contexts open at once on one thread (TLS in TLS) */
-#define CALL_PARTS_MAX 520   /* records of one call */
+#define PROCS_MAX 8192	   /* traced processes alive, or ended and not yet accounted for */
+#define CONNS_MAX 65536	   /* contexts alive */
+#define THREADS_MAX 16384  /* threads that ever made a TLS call and still live */
+#define SOCKS_MAX 65536	   /* sockets seen below a TLS call; the least recently used goes */
+#define CALL_DEPTH 4	   /* calls on distinct contexts open at once on one thread (TLS in TLS) */
+#define CALL_PARTS_MAX 520 /* records of one call */
 #define SNAP_MAX_BYTES (16u << 20)
 #define GAP_PART_MAX_BYTES (1u << 30) /* `want` of one record that carries nothing */
-#define SCRATCH_SLOTS 4	     /* per CPU: programs that preempted each other while copying */
+#define SCRATCH_SLOTS 4 /* per CPU: programs that preempted each other while copying */
 #define FAULT_PAGE_BYTES 4096
 
 /*
@@ -72,7 +72,7 @@ struct conn_state {
 /* Key: address of the struct sock. */
 struct sock_state {
 	__u64 sock; /* unique in a run */
-	__u64 ino;  /* of the sockfs inode: tells reuses of an address apart where no close is seen */
+	__u64 ino; /* of the sockfs inode: tells reuses of an address apart where no close is seen */
 	__u64 start_ns;
 	__u32 tgid; /* who was told */
 	__u8 announced;

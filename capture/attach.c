@@ -66,7 +66,7 @@ struct attacher {
 	struct attach_progs progs;
 	struct placed *placed;
 	struct closing closing;
-	int perf_type;	/* of the uprobe PMU, read when first needed */
+	int perf_type; /* of the uprobe PMU, read when first needed */
 	int perf_retbit;
 };
 
@@ -270,8 +270,8 @@ static int perf_find(struct attacher *a)
 	if (a->perf_type >= 0)
 		return 0;
 	a->perf_type = read_number("/sys/bus/event_source/devices/uprobe/type", "%d");
-	a->perf_retbit = read_number("/sys/bus/event_source/devices/uprobe/format/retprobe",
-				     "config:%d");
+	a->perf_retbit =
+		read_number("/sys/bus/event_source/devices/uprobe/format/retprobe", "config:%d");
 	if (a->perf_type < 0)
 		return a->perf_type;
 	return a->perf_retbit < 0 ? a->perf_retbit : 0;
@@ -392,8 +392,7 @@ void attacher_drop_pid(struct attacher *a, uint32_t pid)
 {
 	struct placed *p, *next;
 
-	HASH_ITER(hh, a->placed, p, next)
-	{
+	HASH_ITER (hh, a->placed, p, next) {
 		if (p->key.pid != pid || !pid)
 			continue;
 		closing_add(&a->closing, p->fds, p->fd_count);
@@ -419,8 +418,7 @@ void attacher_free(struct attacher *a)
 
 	if (!a)
 		return;
-	HASH_ITER(hh, a->placed, p, next)
-	{
+	HASH_ITER (hh, a->placed, p, next) {
 		closing_add(&a->closing, p->fds, p->fd_count);
 		HASH_DEL(a->placed, p);
 		placed_free(p);

@@ -94,7 +94,8 @@ static int check_kernel(void)
 		return -ENOSYS;
 	}
 	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
-		log_error("no /sys/kernel/btf/vmlinux: a kernel with CONFIG_DEBUG_INFO_BTF is needed");
+		log_error("no /sys/kernel/btf/vmlinux: a kernel with CONFIG_DEBUG_INFO_BTF is "
+			  "needed");
 		return -ENOSYS;
 	}
 	return 0;
@@ -134,13 +135,13 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, bool sock_
 	bpf_program__set_autoload(entry, kind != ATTACH_SESSION);
 	bpf_program__set_autoload(ret, kind != ATTACH_SESSION);
 	if (kind == ATTACH_SESSION)
-		bpf_program__set_expected_attach_type(session,
-						      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
+		bpf_program__set_expected_attach_type(
+			session, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
 	if (kind == ATTACH_MULTI) {
-		bpf_program__set_expected_attach_type(entry,
-						      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(ret,
-						      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(
+			entry, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(
+			ret, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	}
 	bpf_program__set_autoload(s->progs.sock_sent, sock_length);
 	bpf_program__set_autoload(s->progs.sock_received, sock_length);

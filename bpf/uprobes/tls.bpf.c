@@ -21,25 +21,23 @@ enum entry_result {
 	NO_RETURN = 1, /* a session then does not run at the return, which costs nothing */
 };
 
-/* Arguments 1 to 6; a switch, for registers cannot be indexed: the verifier wants constant offsets. */
-static __always_inline __u64 arg_of(const struct pt_regs *regs, __u32 n)
+/*
+ * Arguments by number, 0 for none. Read all of them first: from a switch over the registers clang makes one
+ * load at a computed offset, which the verifier refuses ("dereference of modified ctx ptr").
+ */
+struct args {
+	__u64 v[8];
+};
+
+static __always_inline void args_read(struct args *a, const struct pt_regs *regs)
 {
-	switch (n) {
-	case 1:
-		return REGS_ARG1(regs);
-	case 2:
-		return REGS_ARG2(regs);
-	case 3:
-		return REGS_ARG3(regs);
-	case 4:
-		return REGS_ARG4(regs);
-	case 5:
-		return REGS_ARG5(regs);
-	case 6:
-		return REGS_ARG6(regs);
-	default:
-		return 0;
-	}
+	a->v[0] = a->v[7] = 0;
+	a->v[1] = REGS_ARG1(regs);
+	a->v[2] = REGS_ARG2(regs);
+	a->v[3] = REGS_ARG3(regs);
+	a->v[4] = REGS_ARG4(regs);
+	a->v[5] = REGS_ARG5(regs);
+	a->v[6] = REGS_ARG6(regs);
 }
 
 static const struct call_stack no_calls;
@@ -93,12 +91,14 @@ static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
 	__u32 kind = COOKIE_KIND(cookie);
 	struct call_stack *s;
 	struct conn_key k;
+	struct args a;
 	struct frame f;
 	int depth;
 
 	if (!p)
 		return NO_RETURN;
-	f.ctx = arg_of(regs, COOKIE_CTX(cookie));
+	args_read(&a, regs);
+	f.ctx = a.v[COOKIE_CTX(cookie) & 7];
 	if (kind == FN_FREE || kind == FN_RESET) {
 		if (f.ctx) {
 			conn_key_fill(&k, p, f.ctx);
@@ -108,9 +108,9 @@ static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
 		}
 		return NO_RETURN;
 	}
-	f.buf = arg_of(regs, COOKIE_BUF(cookie));
-	f.len = arg_of(regs, COOKIE_LEN(cookie));
-	f.out = arg_of(regs, COOKIE_OUT(cookie));
+	f.buf = a.v[COOKIE_BUF(cookie) & 7];
+	f.len = a.v[COOKIE_LEN(cookie) & 7];
+	f.out = a.v[COOKIE_OUT(cookie) & 7];
 	f.sp = REGS_SP(regs);
 	f.ts_ns = bpf_ktime_get_ns();
 	f.cookie = cookie;

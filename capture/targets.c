@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of traced processes: coming, changing, going. What people read of it is in targets_report.c. */
+#include "capture/targets.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "core/log.h"
+
+#define DESCENDANT_PASSES 8 /* over /proc, until no new child appears */
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+int targets_open(struct targets *ts, struct bpf_side *bpf, struct inject *inject)
+{
+	ts->bpf = bpf;
+	ts->inject = inject;
+	ts->cache = discover_cache_new();
+	ts->attacher = attacher_new(bpf_progs(bpf));
+	return ts->cache && ts->attacher ? 0 : -ENOMEM;
+}
+
+static void target_free(struct target *t)
+{
+	identity_unref(t->identity);
+	identity_unref(t->next_identity);
+	discovery_clear(&t->found);
+	free(t->trouble);
+	free(t);
+}
+
+void targets_detach(struct targets *ts)
+{
+	attacher_free(ts->attacher);
+	ts->attacher = NULL;
+}
+
+void targets_close(struct targets *ts)
+{
+	struct target *t, *next;
+
+	targets_detach(ts);
+	HASH_ITER (hh, ts->live, t, next) {
+		HASH_DEL(ts->live, t);
+		target_free(t);
+	}
+	DL_FOREACH_SAFE(ts->ended, t, next)
+	target_free(t);
+	ts->ended = NULL;
+	discover_cache_free(ts->cache);
+	ts->cache = NULL;
+}
+
+struct target *targets_find(const struct targets *ts, uint32_t pid)
+{
+	struct target *t;
+
+	HASH_FIND(hh, ts->live, &pid, sizeof(pid), t);
+	return t;
+}
+
+/*
+ * Who a process is by /proc now. What is known already (`base`, or a comm from the kernel) stands where
+ * /proc has nothing to say any more.
+ */
+static struct identity *identify(struct proc_key key, const struct identity *base, const char *comm)
+{
+	struct identity *id = identity_new(key), *now = identity_new(key);
+	uint64_t start_ns;
+
+	if (!id || !now)
+		goto out;
+	for (int f = 0; base && f < ID_FIELDS; f++)
+		if (base->v[f].p)
+			identity_set(id, f, base->v[f].p, base->v[f].n);
+	if (comm)
+		identity_set(id, ID_COMM, comm, strnlen(comm, EV_COMM_BYTES));
+	identity_fill(now);
+	/* The id may be another process's by now, and then all that was read is. */
+	if (identity_start_time(key.tgid, &start_ns) < 0 || start_ns != key.start_ns)
+		goto out;
+	for (int f = 0; f < ID_FIELDS; f++)
+		if (now->v[f].n)
+			identity_set(id, f, now->v[f].p, now->v[f].n);
+out:
+	identity_unref(now);
+	return id;
+}
+
+static void set_identity(struct targets *ts, struct target *t, struct identity *id)
+{
+	identity_unref(t->identity);
+	t->identity = id;
+	if (id)
+		inject_identity(ts->inject, id);
+}
+
+static struct target *target_new(struct targets *ts, struct proc_key key)
+{
+	struct target *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->key = key;
+	t->found.cache = ts->cache;
+	HASH_ADD(hh, ts->live, key.tgid, sizeof(t->key.tgid), t);
+	return t;
+}
+
+int targets_add(struct targets *ts, uint32_t pid, struct target **out)
+{
+	struct proc_key key = {.tgid = pid};
+	struct proc_state state = {.flags = ts->proc_flags};
+	struct target *t = targets_find(ts, pid);
+	int err;
+
+	*out = t;
+	if (t)
+		return -EEXIST;
+	err = identity_start_time(pid, &key.start_ns);
+	if (err)
+		return err;
+	state.start_ns = key.start_ns;
+	state.epoch = monotonic_ns();
+	err = bpf_proc_put(ts->bpf, pid, &state);
+	if (err)
+		return err == -E2BIG ? -ENOSPC : err;
+	t = target_new(ts, key);
+	if (!t)
+		return -ENOMEM;
+	*out = t;
+	set_identity(ts, t, identify(key, NULL, NULL));
+	return 0;
+}
+
+int targets_add_forked(struct targets *ts, struct proc_key key, const struct target *parent,
+		       struct target **out)
+{
+	struct target *t = targets_find(ts, key.tgid);
+	char ppid[16];
+
+	*out = t;
+	if (t && t->key.start_ns == key.start_ns)
+		return -EEXIST;
+	if (t) /* its end was not told */
+		target_end(ts, t, monotonic_ns());
+	t = target_new(ts, key);
+	*out = t;
+	if (!t)
+		return -ENOMEM;
+	t->identity = identify(key, parent ? parent->identity : NULL, NULL);
+	if (parent && t->identity) {
+		snprintf(ppid, sizeof(ppid), "%u", parent->key.tgid);
+		identity_set(t->identity, ID_PARENT_PID, ppid, strlen(ppid));
+	}
+	if (t->identity)
+		inject_identity(ts->inject, t->identity);
+	return 0;
+}
+
+static uint32_t parent_of(uint32_t pid)
+{
+	char path[64], line[128];
+	unsigned int ppid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "PPid: %u", &ppid) == 1)
+			break;
+	fclose(f);
+	return ppid;
+}
+
+static size_t add_children(struct targets *ts)
+{
+	DIR *d = opendir("/proc");
+	struct target *t;
+	struct dirent *e;
+	size_t added = 0;
+
+	while (d && (e = readdir(d))) {
+		unsigned long pid =
+			isdigit((unsigned char)e->d_name[0]) ? strtoul(e->d_name, NULL, 10) : 0;
+
+		if (pid && !targets_find(ts, (uint32_t)pid) &&
+		    targets_find(ts, parent_of((uint32_t)pid)) &&
+		    targets_add(ts, (uint32_t)pid, &t) == 0)
+			added++;
+	}
+	if (d)
+		closedir(d);
+	return added;
+}
+
+/* Parents come first, so children that are born meanwhile are the kernel side's. */
+void targets_add_descendants(struct targets *ts)
+{
+	for (int pass = 0; pass < DESCENDANT_PASSES; pass++)
+		if (!add_children(ts))
+			break;
+}
+
+/* Changes when a file is mapped with execute permission or such a mapping goes. */
+static uint64_t sum_maps(uint32_t pid)
+{
+	uint64_t sum = 14695981039346656037ull; /* FNV-1a */
+	char path[64], *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while ((n = getline(&line, &cap, f)) > 0) {
+		const char *perms = memchr(line, ' ', (size_t)n);
+
+		if (!perms || line + n < perms + 4 || perms[3] != 'x')
+			continue;
+		for (ssize_t i = 0; i < n; i++)
+			sum = (sum ^ (uint8_t)line[i]) * 1099511628211ull;
+	}
+	free(line);
+	fclose(f);
+	return sum;
+}
+
+static void set_trouble(struct target *t, const struct tls_file *f, const char *what, int err)
+{
+	char *text;
+
+	if (asprintf(&text, "%s: %s: %s", f->shown_path, what, strerror(-err)) < 0)
+		return;
+	free(t->trouble);
+	t->trouble = text;
+}
+
+size_t target_arm(struct targets *ts, struct target *t, bool linkable)
+{
+	uint32_t pid = t->key.tgid;
+	size_t before = t->sites;
+	const char *what;
+	int n;
+
+	if (!ts->attacher)
+		return 0;
+	t->maps_sum = sum_maps(pid);
+	discover_process(pid, &t->found);
+	if (linkable)
+		discover_linkable(pid, &t->found);
+	for (size_t i = 0; i < t->found.count; i++) {
+		const struct tls_file *f = &t->found.files[i];
+
+		n = attacher_add(ts->attacher, f, ts->file_wide ? 0 : pid, &what);
+		if (n >= 0)
+			t->sites += (size_t)n;
+		else if (n != -ESRCH) /* it is gone, and that is told elsewhere */
+			set_trouble(t, f, what, n);
+	}
+	return t->sites - before;
+}
+
+void target_rearm_if_changed(struct targets *ts, struct target *t)
+{
+	if (ts->attacher && sum_maps(t->key.tgid) != t->maps_sum)
+		target_arm(ts, t, false);
+}
+
+static bool is_mapped(uint32_t pid, const struct tls_file *f)
+{
+	char path[64], *line = NULL;
+	unsigned long ino;
+	bool found = false;
+	size_t cap = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && !found && getline(&line, &cap, maps) > 0)
+		found = sscanf(line, "%*s %*s %*s %*s %lu", &ino) == 1 && ino == f->ino;
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+bool target_has_tls(const struct target *t)
+{
+	for (size_t i = 0; i < t->found.count; i++)
+		if (is_mapped(t->key.tgid, &t->found.files[i]))
+			return true;
+	return false;
+}
+
+/* In a program that can load libraries by itself the name stands in a string table. */
+bool target_may_load_tls(const struct target *t)
+{
+	static const char name[] = "\0dlopen";
+	char path[64], block[65536];
+	size_t keep = 0, n;
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", t->key.tgid);
+	f = fopen(path, "re");
+	while (f && !found && (n = fread(block + keep, 1, sizeof(block) - keep, f)) > 0) {
+		n += keep;
+		found = memmem(block, n, name, sizeof(name)) != NULL;
+		keep = n < sizeof(name) ? n : sizeof(name);
+		memmove(block, block + n - keep, keep);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+void target_note_exec(struct target *t)
+{
+	identity_unref(t->next_identity);
+	t->next_identity = identify(t->key, NULL, NULL);
+}
+
+static void end_conns(struct targets *ts, const struct target *t, uint64_t before)
+{
+	struct conn_state conn;
+	struct conn_key key;
+
+	while (bpf_conn_take(ts->bpf, t->key.tgid, before, &key, &conn) == 0)
+		if (conn.off[0] || conn.off[1] || conn.flags & CONN_ANNOUNCED)
+			inject_conn_end(ts->inject, t->key, &key, &conn);
+}
+
+void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e)
+{
+	struct identity *id = t->next_identity;
+
+	end_conns(ts, t, e->hdr.ts_ns - 1);
+	t->next_identity = NULL;
+	if (!id)
+		id = identify(t->key, NULL, e->comm);
+	set_identity(ts, t, id);
+}
+
+/* Keeps what the report needs; of very many ended processes only a number remains. */
+static void keep_ended(struct targets *ts, struct target *t)
+{
+	HASH_DEL(ts->live, t);
+	if (ts->ended_count < TARGETS_ENDED_MAX) {
+		DL_APPEND(ts->ended, t);
+		ts->ended_count++;
+		return;
+	}
+	ts->ended_dropped++;
+	target_free(t);
+}
+
+void target_end(struct targets *ts, struct target *t, uint64_t now_ns)
+{
+	struct proc_state state;
+
+	end_conns(ts, t, now_ns);
+	if (bpf_proc_get(ts->bpf, t->key.tgid, &state) == 0 && state.start_ns == t->key.start_ns) {
+		inject_counters(ts->inject, t->key, &state.n);
+		ts->lost_events += state.n.lost_events;
+		bpf_proc_delete(ts->bpf, t->key.tgid);
+	}
+	if (ts->attacher && !ts->file_wide)
+		attacher_drop_pid(ts->attacher, t->key.tgid);
+	keep_ended(ts, t);
+}

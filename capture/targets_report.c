@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of traced processes in words. */
+#include "capture/targets.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <utlist.h>
+
+#define DESCRIBED_MAX 4 /* processes and files named in the one line */
+
+struct line {
+	char *p;
+	size_t n, cap;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct line *l, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(l->p + l->n, l->cap - l->n, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		l->n += (size_t)n < l->cap - l->n ? (size_t)n : l->cap - l->n - 1;
+}
+
+/* comm is the process's own choice of bytes; a terminal must not be told by it. */
+static void name_of(const struct target *t, char *out, size_t size)
+{
+	struct str comm = t->identity ? t->identity->v[ID_COMM] : STR_NONE;
+	size_t n = comm.n < size - 1 ? comm.n : size - 1;
+
+	if (!n) {
+		snprintf(out, size, "?");
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = isprint((unsigned char)comm.p[i]) ? comm.p[i] : '?';
+	out[n] = '\0';
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Names each file once; returns how many there are. */
+static void put_files(struct line *l, const struct targets *ts)
+{
+	const char *seen[DESCRIBED_MAX];
+	size_t n = 0;
+
+	for (const struct target *t = ts->live; t; t = t->hh.next) {
+		for (size_t i = 0; i < t->found.count && n < DESCRIBED_MAX; i++) {
+			const char *name = base_name(t->found.files[i].shown_path);
+			bool known = false;
+
+			for (size_t k = 0; k < n; k++)
+				known |= strcmp(seen[k], name) == 0;
+			if (known)
+				continue;
+			seen[n++] = name;
+			put(l, ", %s", name);
+		}
+	}
+}
+
+void targets_describe(const struct targets *ts, char *out, size_t n)
+{
+	size_t count = HASH_COUNT(ts->live), named = 0;
+	struct line l = {out, 0, n};
+	char name[64];
+
+	for (const struct target *t = ts->live; t && named < DESCRIBED_MAX; t = t->hh.next) {
+		name_of(t, name, sizeof(name));
+		put(&l, "%s%s[%u]", named++ ? " " : "", name, t->key.tgid);
+	}
+	put(&l, "%s: %zu process%s", count > named ? " ..." : "", count, count == 1 ? "" : "es");
+	put_files(&l, ts);
+	if (ts->attacher)
+		put(&l, ", %zu probes (%s)", attacher_site_count(ts->attacher),
+		    attach_kind_name(bpf_progs(ts->bpf)->kind));
+}
+
+static void report_one(const struct targets *ts, const struct target *t, FILE *out)
+{
+	char name[64];
+
+	name_of(t, name, sizeof(name));
+	if (!t->found.count)
+		fprintf(out, "  %s[%u]: no TLS library\n", name, t->key.tgid);
+	for (size_t i = 0; i < t->found.count; i++) {
+		const struct tls_file *f = &t->found.files[i];
+
+		fprintf(out, "  %s[%u]: %s%s%s%s, %zu probes (%s)\n", name, t->key.tgid,
+			f->shown_path, f->version ? " (" : "", f->version ? f->version : "",
+			f->version ? ")" : "", f->site_count,
+			attach_kind_name(bpf_progs(ts->bpf)->kind));
+	}
+	if (t->trouble)
+		fprintf(out, "    %s\n", t->trouble);
+	for (size_t i = 0; i < t->found.note_count; i++)
+		fprintf(out, "    %s\n", t->found.notes[i]);
+}
+
+void targets_report(const struct targets *ts, FILE *out)
+{
+	const struct target *t;
+
+	fprintf(out, "tlslens: %zu process%s, sockets by %s\n",
+		HASH_COUNT(ts->live) + ts->ended_count + ts->ended_dropped,
+		HASH_COUNT(ts->live) + ts->ended_count + ts->ended_dropped == 1 ? "" : "es",
+		bpf_socket_probe(ts->bpf));
+	DL_FOREACH (ts->ended, t)
+		report_one(ts, t, out);
+	for (t = ts->live; t; t = t->hh.next)
+		report_one(ts, t, out);
+	if (ts->ended_dropped)
+		fprintf(out, "  and %zu more that ended\n", ts->ended_dropped);
+}
