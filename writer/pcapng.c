@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pcapng row: the byte stream of every connection as packets that Wireshark dissects without key or
- * setting, an interface for every process. Decides what is written; how is in pcapng_stream.c (packets of
- * a connection), pcapng_paths.c (addresses), pcapng_tls.c and pcapng_frames.c (octets), pcapng_blocks.c.
- * Writes packets as they come, does not sort them by time.
+ * The pcapng row: the byte stream of every connection as packets that Wireshark dissects without
+ * key or setting, an interface for every process. Decides what is written; how is in
+ * pcapng_stream.c (packets of a connection), pcapng_paths.c (addresses), pcapng_tls.c,
+ * pcapng_frames.c and pcapng_blocks.c (octets). Does not sort packets by time.
  */
 #define HASH_NONFATAL_OOM 1
 #include "writer/writer.h"
@@ -192,7 +192,7 @@ static int iface_of(struct pcapng *w, const struct identity *id, struct iface **
 
 static void stream_forget(struct pcapng *w, struct stream *s)
 {
-	path_release(&w->paths, &s->node);
+	pcapng_path_release(&w->paths, &s->node);
 	HASH_DELETE(hh, w->streams, s);
 	DL_DELETE(w->idle, s);
 	free(s);
@@ -204,18 +204,38 @@ static int evict(struct pcapng *w, const struct chunk *now)
 	static const char why[] = "too many live connections: closed here, may go on below";
 	struct stream_event ev = {.out = w->out, .chunk = now, .comment = str_from(why)};
 	struct stream *s = w->idle;
-	int err = s->open ? stream_close(s, &ev) : 0;
+	int err = s->open ? pcapng_stream_close(s, &ev) : 0;
 
 	w->evicted++;
 	stream_forget(w, s);
 	return err;
 }
 
-static enum framing framing_of(const struct pcapng *w, const struct conn *conn)
+/*
+ * Ports that Wireshark 4 gives to its HTTP dissector, which takes all that comes and never leaves
+ * TLS to the TLS dissector. Plain framing shows HTTP there, the NULL cipher shows nothing.
+ */
+static bool is_http_port(uint16_t port)
 {
+	static const uint16_t ports[] = {80,   631,  1900, 2710, 2869, 3128,
+					 3132, 3689, 5985, 8080, 8088, 11371};
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (ports[i] == port)
+			return true;
+	return false;
+}
+
+static enum framing framing_of(const struct pcapng *w, const struct conn *conn,
+			       const struct frame_path *path)
+{
+	uint16_t a = path->end[DIR_WRITE].port, b = path->end[DIR_READ].port;
+
 	if (conn->transport == TRANSPORT_UDP)
 		return FRAMING_UDP;
-	return conn->plain || w->cfg.tcp_framing ? FRAMING_TCP : FRAMING_NULL_CIPHER;
+	if (conn->plain || w->cfg.tcp_framing || is_http_port(a < b ? a : b))
+		return FRAMING_TCP;
+	return FRAMING_NULL_CIPHER;
 }
 
 static int stream_new(struct pcapng *w, const struct chunk *c, struct stream **made)
@@ -239,14 +259,14 @@ static int stream_new(struct pcapng *w, const struct chunk *c, struct stream **m
 	s->seq = conn->seq;
 	s->stats = &f->stats;
 	s->pid = conn->proc ? conn->proc->key.tgid : 0;
-	s->framing = framing_of(w, conn);
-	err = path_claim(&w->paths, &s->node, conn, &s->path, &s->client);
+	err = pcapng_path_claim(&w->paths, &s->node, conn, &s->path, &s->client);
 	if (err < 0)
 		goto out;
 	s->path_kind = (enum path_kind)err;
+	s->framing = framing_of(w, conn, &s->path);
 	HASH_ADD(hh, w->streams, seq, sizeof(s->seq), s);
 	if (!s->hh.tbl) {
-		path_release(&w->paths, &s->node);
+		pcapng_path_release(&w->paths, &s->node);
 		err = -ENOMEM;
 		goto out;
 	}
@@ -258,7 +278,7 @@ out:
 	return err;
 }
 
-/* The connection's state, made when `make` says so; *found NULL otherwise. It is now the last to go. */
+/* The connection's state, which is now the last to go; NULL when there is none and none to make. */
 static int stream_of(struct pcapng *w, const struct chunk *c, bool make, struct stream **found)
 {
 	struct stream *s;
@@ -295,6 +315,8 @@ static void begin_comment(struct pcapng *w, const struct stream *s, const struct
 	put_field(&w->text, "container", field(id, ID_CONTAINER_NAME));
 	put_pod(&w->text, id);
 	buf_puts(&w->text, notes[s->path_kind]);
+	if (s->framing == FRAMING_TCP && !c->conn->plain && !w->cfg.tcp_framing)
+		buf_puts(&w->text, "(TLS shown as plain TCP: this port means HTTP to Wireshark) ");
 }
 
 static void put_lost(struct pcapng *w, uint64_t lost)
@@ -336,7 +358,7 @@ static int ensure_open(struct pcapng *w, struct stream *s, const struct chunk *c
 	if (s->epoch)
 		buf_puts(&w->text, "(continues a connection that lost bytes) ");
 	ev = event_of(w, c);
-	return stream_open(s, &ev, alpn_of(c->conn));
+	return pcapng_stream_open(s, &ev, alpn_of(c->conn));
 }
 
 static int write_datagram(struct pcapng *w, struct stream *s, const struct chunk *c)
@@ -351,7 +373,7 @@ static int write_datagram(struct pcapng *w, struct stream *s, const struct chunk
 	if (c->data.n > FRAME_UDP_PAYLOAD_MAX)
 		buf_puts(&w->text, "(cut: longer than a datagram can be) ");
 	ev = event_of(w, c);
-	return stream_data(s, &ev);
+	return pcapng_stream_data(s, &ev);
 }
 
 static int write_data(struct pcapng *w, struct stream *s, const struct chunk *c)
@@ -364,12 +386,12 @@ static int write_data(struct pcapng *w, struct stream *s, const struct chunk *c)
 	if (!c->data.n)
 		return 0;
 	err = ensure_open(w, s, c);
-	return err ? err : stream_data(s, &ev);
+	return err ? err : pcapng_stream_data(s, &ev);
 }
 
 /*
- * What was lost is told with the next packet. Where a reader can go on by length, zeros stand for it and
- * bodies keep their size; where it cannot, a new connection lets it dissect what comes later.
+ * What was lost is told with the next packet. Where a reader can go on by length, zeros stand for
+ * it and bodies keep their size; where not, a new connection lets it dissect what comes later.
  */
 static int write_gap(struct pcapng *w, struct stream *s, const struct chunk *c)
 {
@@ -392,13 +414,13 @@ static int write_gap(struct pcapng *w, struct stream *s, const struct chunk *c)
 	buf_puts(&w->text, pad ? "(zeros stand for the lost bytes)"
 			       : "(bytes are missing here: a new connection follows)");
 	ev = event_of(w, c);
-	return pad ? stream_pad(s, &ev) : stream_close(s, &ev);
+	return pad ? pcapng_stream_pad(s, &ev) : pcapng_stream_close(s, &ev);
 }
 
 static int write_close(struct pcapng *w, struct stream *s, const struct chunk *c)
 {
 	struct stream_event ev = {.out = w->out, .chunk = c};
-	int err = s->open ? stream_close(s, &ev) : 0;
+	int err = s->open ? pcapng_stream_close(s, &ev) : 0;
 
 	stream_forget(w, s);
 	return err;

@@ -131,9 +131,7 @@ void pcapng_put_stats(struct buf *b, const struct pcapng_stats *s)
 	end_block(b, at);
 }
 
-/*
- * Packets are many and long: their blocks are written in place, not through a buffer.
- */
+/* Packets are many and long: their blocks are written in place, not through a buffer. */
 static uint8_t *le(uint8_t *p, uint64_t v, size_t octets)
 {
 	for (size_t i = 0; i < octets; i++)
@@ -201,7 +199,7 @@ void pcapng_packet_seal(uint8_t *block, const struct pcapng_packet *k, size_t n)
 	le(p, total, 4);
 }
 
-/* Octets of the UTF-8 sequence at p that need no escape, 0 when there is none (RFC 3629 section 4). */
+/* Octets of the UTF-8 sequence at p that needs no escape, 0 when there is none (RFC 3629). */
 static size_t clean_sequence(const uint8_t *p, size_t n)
 {
 	uint32_t c = p[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The blocks of a pcapng file (draft-ietf-opsawg-pcapng), always little-endian so that the same traffic
- * gives the same file on every machine. Knows nothing of what the packets hold.
+ * The blocks of a pcapng file (draft-ietf-opsawg-pcapng), always little-endian so that the same
+ * traffic gives the same file on every machine. Knows nothing of what the packets hold.
  */
 #ifndef TLSLENS_WRITER_PCAPNG_BLOCKS_H
 #define TLSLENS_WRITER_PCAPNG_BLOCKS_H
@@ -40,8 +40,8 @@ uint8_t *pcapng_packet_frame(uint8_t *block);
 void pcapng_packet_seal(uint8_t *block, const struct pcapng_packet *k, size_t n);
 
 /*
- * Appends at most PCAPNG_TEXT_MAX octets of a text as valid UTF-8 without control characters; octets that
- * are neither are written as \xNN. Names of processes and containers may hold anything.
+ * Appends at most PCAPNG_TEXT_MAX octets of a text as valid UTF-8 without control characters; what
+ * is neither is written as \xNN. Names of processes and containers may hold anything.
  */
 #define PCAPNG_TEXT_MAX 1024u
 void pcapng_put_text(struct buf *b, struct str s);

@@ -30,8 +30,8 @@ static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
 }
 
 /*
- * Adds bytes to a one's complement sum. Its words may be summed in any byte order and width as long as the
- * result is folded and stored in that order (RFC 1071 section 2), hence native 32-bit words.
+ * Adds bytes to a one's complement sum. Its words may be summed in any byte order and width as long
+ * as the result is folded and stored in that order (RFC 1071 section 2), hence native 32-bit words.
  */
 static uint64_t sum_bytes(uint64_t sum, const uint8_t *p, size_t n)
 {
@@ -78,17 +78,17 @@ static size_t addr_bytes(const struct frame_path *path)
 	return path->v6 ? 16 : 4;
 }
 
-size_t frame_tcp_head_bytes(const struct frame_path *path)
+size_t pcapng_frame_tcp_head_bytes(const struct frame_path *path)
 {
 	return ETH_BYTES + ip_bytes(path) + TCP_BYTES;
 }
 
-size_t frame_udp_head_bytes(const struct frame_path *path)
+size_t pcapng_frame_udp_head_bytes(const struct frame_path *path)
 {
 	return ETH_BYTES + ip_bytes(path) + UDP_BYTES;
 }
 
-/* Ethernet addresses stay zero, as on the loopback device: nobody knows them, and none is made up. */
+/* Ethernet addresses stay zero, as on the loopback device: nobody knows them, none is made up. */
 static uint8_t *put_eth(uint8_t *p, const struct frame_path *path)
 {
 	memset(p, 0, 12);
@@ -136,7 +136,7 @@ static uint8_t *put_network(uint8_t *p, const struct frame_path *path, enum dir 
 	return put_ipv4(p, path, dir, proto, ip_id, n);
 }
 
-/* The pseudo header (RFC 9293 section 3.1, RFC 8200 section 8.1): both versions sum the same words. */
+/* The pseudo headers of RFC 9293 section 3.1 and RFC 8200 section 8.1 sum the same words. */
 static uint64_t sum_transport(const struct frame_path *path, uint8_t proto, const uint8_t *p,
 			      size_t n)
 {
@@ -150,8 +150,8 @@ static uint64_t sum_transport(const struct frame_path *path, uint8_t proto, cons
 	return sum_bytes(sum, p, n);
 }
 
-size_t frame_tcp_seal(uint8_t *frame, const struct frame_path *path, const struct frame_tcp *tcp,
-		      size_t n)
+size_t pcapng_frame_tcp_seal(uint8_t *frame, const struct frame_path *path,
+			     const struct frame_tcp *tcp, size_t n)
 {
 	uint8_t *head = put_network(frame, path, tcp->dir, IPPROTO_TCP, tcp->ip_id, TCP_BYTES + n);
 	uint8_t *p = head;
@@ -165,11 +165,11 @@ size_t frame_tcp_seal(uint8_t *frame, const struct frame_path *path, const struc
 	p = put16(p, FRAME_TCP_WINDOW);
 	put32(p, 0); /* checksum, urgent pointer */
 	put_checksum(p, sum_transport(path, IPPROTO_TCP, head, TCP_BYTES + n));
-	return frame_tcp_head_bytes(path) + n;
+	return pcapng_frame_tcp_head_bytes(path) + n;
 }
 
-size_t frame_udp_seal(uint8_t *frame, const struct frame_path *path, enum dir dir, uint16_t ip_id,
-		      size_t n)
+size_t pcapng_frame_udp_seal(uint8_t *frame, const struct frame_path *path, enum dir dir,
+			     uint16_t ip_id, size_t n)
 {
 	uint8_t *head = put_network(frame, path, dir, IPPROTO_UDP, ip_id, UDP_BYTES + n);
 	uint8_t *p = head;
@@ -181,5 +181,5 @@ size_t frame_udp_seal(uint8_t *frame, const struct frame_path *path, enum dir di
 	/* A sum of zero means "none", so it goes as its other form (RFC 768). */
 	if (put_checksum(p, sum_transport(path, IPPROTO_UDP, head, UDP_BYTES + n)) == 0)
 		put16(p, 0xffff);
-	return frame_udp_head_bytes(path) + n;
+	return pcapng_frame_udp_head_bytes(path) + n;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Synthetic Ethernet frames: IPv4 or IPv6, TCP or UDP, with correct lengths and checksums. Built in place
- * around a payload that already stands where it belongs, so that the bytes are copied once.
+ * Synthetic Ethernet frames: IPv4 or IPv6, TCP or UDP, with correct lengths and checksums. Built in
+ * place around a payload that already stands where it belongs, so that the bytes are copied once.
  */
 #ifndef TLSLENS_WRITER_PCAPNG_FRAMES_H
 #define TLSLENS_WRITER_PCAPNG_FRAMES_H
 
 #include "core/conn.h"
 
-/* The longest TCP payload of an IPv4 packet: 65535 - 20 (IPv4) - 20 (TCP); IPv6 packets keep to it too. */
+/* The longest TCP payload of an IPv4 packet: 65535 - 20 - 20; IPv6 packets keep to it too. */
 #define FRAME_TCP_PAYLOAD_MAX 65495u
 /* The same of UDP: 65535 - 20 - 8. */
 #define FRAME_UDP_PAYLOAD_MAX 65507u
@@ -36,16 +36,16 @@ struct frame_tcp {
 };
 
 /* Octets in front of the payload. */
-size_t frame_tcp_head_bytes(const struct frame_path *path);
-size_t frame_udp_head_bytes(const struct frame_path *path);
+size_t pcapng_frame_tcp_head_bytes(const struct frame_path *path);
+size_t pcapng_frame_udp_head_bytes(const struct frame_path *path);
 
 /*
- * Write the headers at `frame`, for the n payload bytes that stand frame_*_head_bytes() behind it. n is
- * at most FRAME_TCP_PAYLOAD_MAX or FRAME_UDP_PAYLOAD_MAX. Return the length of the frame.
+ * Write the headers at `frame`, for the n payload bytes pcapng_frame_*_head_bytes() behind
+ * it; n is at most FRAME_*_PAYLOAD_MAX. Return the length of the frame.
  */
-size_t frame_tcp_seal(uint8_t *frame, const struct frame_path *path, const struct frame_tcp *tcp,
-		      size_t n);
-size_t frame_udp_seal(uint8_t *frame, const struct frame_path *path, enum dir dir, uint16_t ip_id,
-		      size_t n);
+size_t pcapng_frame_tcp_seal(uint8_t *frame, const struct frame_path *path,
+			     const struct frame_tcp *tcp, size_t n);
+size_t pcapng_frame_udp_seal(uint8_t *frame, const struct frame_path *path, enum dir dir,
+			     uint16_t ip_id, size_t n);
 
 #endif

@@ -33,7 +33,7 @@ static void unmap_v4(struct endpoint *e)
 	memset(e->addr + 4, 0, 12);
 }
 
-/* The k-th place for an IPv6 address outside the true network; most of its low bits stay readable. */
+/* The k-th place for an IPv6 address outside the true network; its low bits stay readable. */
 static void move_v6(struct endpoint *e, uint32_t k)
 {
 	memcpy(e->addr, v6_documentation, sizeof(v6_documentation));
@@ -56,7 +56,7 @@ static void true_path(const struct conn *conn, struct frame_path *path)
 		memset(path->end[DIR_WRITE].addr + 4, 0, 12);
 		memset(path->end[DIR_READ].addr + 4, 0, 12);
 	}
-	/* A dual-stack socket names IPv4 peers so; on the wire, and at the other end, it is IPv4. */
+	/* A dual-stack socket names IPv4 peers so; on the wire and at the other end it is IPv4. */
 	if (path->v6 && is_mapped(&conn->local) && is_mapped(&conn->peer)) {
 		unmap_v4(&path->end[DIR_WRITE]);
 		unmap_v4(&path->end[DIR_READ]);
@@ -77,7 +77,7 @@ static void unknown_path(const struct conn *conn, struct frame_path *path, enum 
 	s->port = conn->plain ? UNKNOWN_PLAIN_PORT : UNKNOWN_TLS_PORT;
 }
 
-/* Where no request told it, the lower port is taken for the server's; only the handshake shows it. */
+/* Where no request told it, the lower port is taken for the server's; only the SYN shows it. */
 static enum dir client_of(const struct conn *conn, bool known)
 {
 	if (conn->role == ROLE_SERVER)
@@ -121,8 +121,8 @@ static void move_path(const struct frame_path *from, struct frame_path *path, ui
 	path->v6 = true;
 }
 
-int path_claim(struct path_table *t, struct path_node *node, const struct conn *conn,
-	       struct frame_path *path, enum dir *client)
+int pcapng_path_claim(struct path_table *t, struct path_node *node, const struct conn *conn,
+		      struct frame_path *path, enum dir *client)
 {
 	bool known = is_known(conn), udp = conn->transport == TRANSPORT_UDP;
 	struct frame_path first = {0};
@@ -153,7 +153,7 @@ int path_claim(struct path_table *t, struct path_node *node, const struct conn *
 	return k == 1 ? PATH_TRUE : PATH_MOVED;
 }
 
-void path_release(struct path_table *t, struct path_node *node)
+void pcapng_path_release(struct path_table *t, struct path_node *node)
 {
 	if (node->claimed)
 		HASH_DELETE(hh, t->head, node);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Between which addresses a connection is shown. The true ones, unless they are not known or are in use:
- * a reader tells connections apart by their addresses and ports alone, so both ends of one connection in
+ * Between which addresses a connection is shown. The true ones, unless they are not known or in use:
+ * a reader tells connections apart by addresses and ports alone, so both ends of one connection in
  * one file, or the same addresses in two network namespaces, would run into each other.
  */
 #ifndef TLSLENS_WRITER_PCAPNG_PATHS_H
@@ -18,7 +18,7 @@ struct path_key {
 	uint8_t v6, udp;
 };
 
-/* A live path; part of the connection's state. Zero before path_claim(). */
+/* A live path; part of the connection's state. Zero before pcapng_path_claim(). */
 struct path_node {
 	struct path_key key;
 	bool claimed;
@@ -36,13 +36,13 @@ enum path_kind {
 };
 
 /*
- * Chooses the path of a connection and keeps others off it until path_release(). `client` says which end
- * opens the connection. After PATH_TRIES_MAX others on the same addresses a path is shared.
- * Returns an enum path_kind or -ENOMEM.
+ * Chooses the path of a connection and keeps others off it until pcapng_path_release(); after
+ * PATH_TRIES_MAX others on the same addresses it is shared. `client` says which end opens the
+ * connection. Returns an enum path_kind or -ENOMEM.
  */
 #define PATH_TRIES_MAX 256u
-int path_claim(struct path_table *t, struct path_node *node, const struct conn *conn,
-	       struct frame_path *path, enum dir *client);
-void path_release(struct path_table *t, struct path_node *node);
+int pcapng_path_claim(struct path_table *t, struct path_node *node, const struct conn *conn,
+		      struct frame_path *path, enum dir *client);
+void pcapng_path_release(struct path_table *t, struct path_node *node);
 
 #endif

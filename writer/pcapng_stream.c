@@ -15,8 +15,8 @@ struct slot {
 
 static size_t head_bytes(const struct stream *s)
 {
-	return s->framing == FRAMING_UDP ? frame_udp_head_bytes(&s->path)
-					 : frame_tcp_head_bytes(&s->path);
+	return s->framing == FRAMING_UDP ? pcapng_frame_udp_head_bytes(&s->path)
+					 : pcapng_frame_tcp_head_bytes(&s->path);
 }
 
 /* Room for a payload of up to n octets, n <= FRAME_UDP_PAYLOAD_MAX. */
@@ -56,7 +56,7 @@ static int slot_commit(struct stream *s, const struct stream_event *ev, const st
 	return out_commit(ev->out, pcapng_packet_bytes(&slot->about, n));
 }
 
-/* Sends the n octets at slot->payload; SYN and FIN take a sequence number too (RFC 9293 section 3.4). */
+/* Sends the n octets at slot->payload; SYN and FIN take a sequence number too (RFC 9293, 3.4). */
 static int slot_send_tcp(struct stream *s, const struct stream_event *ev, const struct slot *slot,
 			 uint8_t flags, size_t n)
 {
@@ -68,7 +68,7 @@ static int slot_send_tcp(struct stream *s, const struct stream_event *ev, const 
 		.ack = flags & TCP_ACK ? s->next_seq[back] : 0,
 		.flags = flags,
 	};
-	size_t len = frame_tcp_seal(pcapng_packet_frame(slot->block), &s->path, &tcp, n);
+	size_t len = pcapng_frame_tcp_seal(pcapng_packet_frame(slot->block), &s->path, &tcp, n);
 
 	s->next_seq[dir] += (uint32_t)n + !!(flags & (TCP_SYN | TCP_FIN));
 	if (flags & TCP_ACK)
@@ -85,7 +85,7 @@ static int send_control(struct stream *s, const struct stream_event *ev, enum di
 	return err ? err : slot_send_tcp(s, ev, &slot, flags, 0);
 }
 
-/* As slot_begin(), after the other end made room in the window: readers complain about, or drop, the rest. */
+/* As slot_begin(), after the other end made room: readers complain of, or drop, what is beyond. */
 static int begin_data(struct stream *s, const struct stream_event *ev, enum dir dir,
 		      struct str comment, size_t n, struct slot *slot)
 {
@@ -145,18 +145,18 @@ static int send_flight(struct stream *s, const struct stream_event *ev, enum fli
 	if (err)
 		return err;
 	if (flight == FLIGHT_CLIENT_HELLO)
-		n = tls_put_client_hello(slot.payload, hello);
+		n = pcapng_tls_put_client_hello(slot.payload, hello);
 	else if (flight == FLIGHT_SERVER_HELLO)
-		n = tls_put_server_hello(slot.payload, hello);
+		n = pcapng_tls_put_server_hello(slot.payload, hello);
 	else
-		n = tls_put_change_cipher_spec(slot.payload);
+		n = pcapng_tls_put_change_cipher_spec(slot.payload);
 	return slot_send_tcp(s, ev, &slot, TCP_PSH | TCP_ACK, n);
 }
 
-int stream_open(struct stream *s, const struct stream_event *ev, struct str alpn)
+int pcapng_stream_open(struct stream *s, const struct stream_event *ev, struct str alpn)
 {
 	const struct conn *conn = ev->chunk->conn;
-	uint64_t seed = tls_mix(hash_id(conn->id) + s->epoch);
+	uint64_t seed = pcapng_tls_mix(hash_id(conn->id) + s->epoch);
 	struct tls_hello hello = {.seed = seed, .sni = conn->sni, .alpn = alpn};
 	int err;
 
@@ -196,7 +196,7 @@ static void copy_payload(uint8_t *to, const struct chunk *c, size_t at, size_t n
 	mask_copy(to, at, n, c);
 }
 
-/* Sends `total` payload bytes of a chunk, the comment with every packet or with the first one only. */
+/* Sends `total` payload bytes of a chunk, the comment with every packet or the first one only. */
 static int send_bytes(struct stream *s, const struct stream_event *ev, uint64_t total,
 		      bool comment_all)
 {
@@ -215,7 +215,7 @@ static int send_bytes(struct stream *s, const struct stream_event *ev, uint64_t 
 			break;
 		copy_payload(slot.payload + head, ev->chunk, (size_t)at, n);
 		if (tls)
-			tls_seal_data(slot.payload, n);
+			pcapng_tls_seal_data(slot.payload, n);
 		err = slot_send_tcp(s, ev, &slot, TCP_PSH | TCP_ACK, n + around);
 	}
 	return err;
@@ -232,23 +232,23 @@ static int send_datagram(struct stream *s, const struct stream_event *ev)
 		return err;
 	s->open = true;
 	copy_payload(slot.payload, c, 0, n);
-	n = frame_udp_seal(pcapng_packet_frame(slot.block), &s->path, c->dir, s->ip_id, n);
+	n = pcapng_frame_udp_seal(pcapng_packet_frame(slot.block), &s->path, c->dir, s->ip_id, n);
 	return slot_commit(s, ev, &slot, n);
 }
 
-int stream_data(struct stream *s, const struct stream_event *ev)
+int pcapng_stream_data(struct stream *s, const struct stream_event *ev)
 {
 	if (s->framing == FRAMING_UDP)
 		return send_datagram(s, ev);
 	return send_bytes(s, ev, ev->chunk->data.n, false);
 }
 
-int stream_pad(struct stream *s, const struct stream_event *ev)
+int pcapng_stream_pad(struct stream *s, const struct stream_event *ev)
 {
 	return send_bytes(s, ev, ev->chunk->gap_bytes, true);
 }
 
-int stream_close(struct stream *s, const struct stream_event *ev)
+int pcapng_stream_close(struct stream *s, const struct stream_event *ev)
 {
 	enum dir client = s->client, server = dir_other(client);
 	int err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The packets of one connection: a TCP conversation made up around the bytes that a process sent and
- * received, in TLS records of the NULL cipher or plain, or UDP datagrams. Sequence numbers,
+ * The packets of one connection: a TCP conversation made up around the bytes that a process sent
+ * and received, in TLS records of the NULL cipher or plain, or UDP datagrams. Sequence numbers,
  * acknowledgements and windows hold as in a real one.
  */
 #ifndef TLSLENS_WRITER_PCAPNG_STREAM_H
@@ -48,13 +48,13 @@ struct stream_event {
 
 /* All return 0 or a negative errno of `out`. */
 
-/* SYN exchange and, with the NULL cipher, the handshake. `alpn` absent: left out. Not for datagrams. */
-int stream_open(struct stream *s, const struct stream_event *ev, struct str alpn);
+/* SYN exchange and, with the NULL cipher, the handshake; `alpn` may be absent. TCP only. */
+int pcapng_stream_open(struct stream *s, const struct stream_event *ev, struct str alpn);
 /* The data of a CHUNK_DATA, masked; a datagram as it is. A TCP stream must be open. */
-int stream_data(struct stream *s, const struct stream_event *ev);
+int pcapng_stream_data(struct stream *s, const struct stream_event *ev);
 /* The gap_bytes of a CHUNK_GAP as zeros, each packet with the comment. The stream must be open. */
-int stream_pad(struct stream *s, const struct stream_event *ev);
+int pcapng_stream_pad(struct stream *s, const struct stream_event *ev);
 /* FIN both ways; it can be opened anew. Only the time of the event's chunk is looked at. */
-int stream_close(struct stream *s, const struct stream_event *ev);
+int pcapng_stream_close(struct stream *s, const struct stream_event *ev);
 
 #endif

@@ -26,7 +26,7 @@ static uint8_t *put(uint8_t *p, uint64_t v, size_t octets)
 	return p + octets;
 }
 
-/* Fills in a length of so many octets, left empty at `at`, with what was written behind it up to p. */
+/* Fills in the length left empty at `at`, so many octets, of what was written behind it up to p. */
 static void close_length(uint8_t *at, size_t octets, const uint8_t *p)
 {
 	put(at, (uint64_t)(p - at) - octets, octets);
@@ -39,7 +39,7 @@ static uint8_t *put_str(uint8_t *p, struct str s)
 }
 
 /* The finaliser of splitmix64. */
-uint64_t tls_mix(uint64_t x)
+uint64_t pcapng_tls_mix(uint64_t x)
 {
 	x += 0x9e3779b97f4a7c15u;
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -50,7 +50,7 @@ uint64_t tls_mix(uint64_t x)
 static uint8_t *put_random(uint8_t *p, uint64_t seed)
 {
 	for (size_t i = 0; i < 4; i++) {
-		seed = tls_mix(seed);
+		seed = pcapng_tls_mix(seed);
 		p = put(p, seed, 8);
 	}
 	return p;
@@ -108,7 +108,7 @@ static uint8_t *put_extensions(uint8_t *p, struct str sni, struct str alpn)
 	return p;
 }
 
-size_t tls_put_client_hello(uint8_t *out, const struct tls_hello *h)
+size_t pcapng_tls_put_client_hello(uint8_t *out, const struct tls_hello *h)
 {
 	uint8_t *p = begin_handshake(out, CLIENT_HELLO);
 
@@ -122,7 +122,7 @@ size_t tls_put_client_hello(uint8_t *out, const struct tls_hello *h)
 	return (size_t)(end_handshake(out, p) - out);
 }
 
-size_t tls_put_server_hello(uint8_t *out, const struct tls_hello *h)
+size_t pcapng_tls_put_server_hello(uint8_t *out, const struct tls_hello *h)
 {
 	uint8_t *p = begin_handshake(out, SERVER_HELLO), *done;
 
@@ -145,7 +145,7 @@ static uint8_t *put_head(uint8_t *p, enum content_type type, size_t n)
 	return put(p, n, 2);
 }
 
-size_t tls_put_change_cipher_spec(uint8_t *out)
+size_t pcapng_tls_put_change_cipher_spec(uint8_t *out)
 {
 	uint8_t *p = put_head(out, CHANGE_CIPHER_SPEC, 1);
 
@@ -153,7 +153,7 @@ size_t tls_put_change_cipher_spec(uint8_t *out)
 	return (size_t)(p - out);
 }
 
-size_t tls_seal_data(uint8_t *out, size_t n)
+size_t pcapng_tls_seal_data(uint8_t *out, size_t n)
 {
 	put_head(out, APPLICATION_DATA, n + TLS_MAC_BYTES);
 	memset(out + TLS_HEAD_BYTES + n, 0, TLS_MAC_BYTES);

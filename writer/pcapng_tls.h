@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TLS 1.2 records under a cipher suite that does not encrypt (TLS_RSA_WITH_NULL_MD5, RFC 5246 appendix
- * A.5): readers find the plaintext by themselves, without key or setting. The handshake is the shortest
- * that Wireshark takes for one, and made up; only server name and protocol in it are real.
+ * TLS 1.2 records under a cipher suite that does not encrypt (TLS_RSA_WITH_NULL_MD5, RFC 5246
+ * appendix A.5): readers find the plaintext by themselves, without key or setting. The handshake is
+ * the shortest that Wireshark takes for one, and made up; only server name and protocol are real.
  */
 #ifndef TLSLENS_WRITER_PCAPNG_TLS_H
 #define TLSLENS_WRITER_PCAPNG_TLS_H
@@ -24,15 +24,15 @@ struct tls_hello {
 };
 
 /* Each writes at most TLS_HELLO_MAX octets and returns how many. */
-size_t tls_put_client_hello(uint8_t *out, const struct tls_hello *h);
+size_t pcapng_tls_put_client_hello(uint8_t *out, const struct tls_hello *h);
 /* ServerHello and ServerHelloDone, a record each. */
-size_t tls_put_server_hello(uint8_t *out, const struct tls_hello *h);
-size_t tls_put_change_cipher_spec(uint8_t *out);
+size_t pcapng_tls_put_server_hello(uint8_t *out, const struct tls_hello *h);
+size_t pcapng_tls_put_change_cipher_spec(uint8_t *out);
 
-/* Makes a record of the n <= TLS_PLAINTEXT_MAX bytes that stand at out + TLS_HEAD_BYTES; its length. */
-size_t tls_seal_data(uint8_t *out, size_t n);
+/* Makes a record of the n <= TLS_PLAINTEXT_MAX bytes at out + TLS_HEAD_BYTES; its length. */
+size_t pcapng_tls_seal_data(uint8_t *out, size_t n);
 
 /* A well-mixed 64-bit number; the same for the same input, everywhere. */
-uint64_t tls_mix(uint64_t x);
+uint64_t pcapng_tls_mix(uint64_t x);
 
 #endif

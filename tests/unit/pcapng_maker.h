@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Drives the pcapng writer in tests: connections made by hand, chunks into a file of a private folder. */
+/* Drives the pcapng writer: chunks of connections made by hand, a file in a private folder. */
 #ifndef TLSLENS_TESTS_PCAPNG_MAKER_H
 #define TLSLENS_TESTS_PCAPNG_MAKER_H
 
@@ -27,8 +27,8 @@ void maker_remove(struct maker *m);
 /* A process: values borrowed from literals. */
 struct identity maker_process(uint32_t pid, const char *comm, const char *container);
 /*
- * A TLS connection of a process with addresses as text, "10.1.2.3" or "2001:db8::1"; peer NULL: unknown.
- * The traced process is the client when its port is the higher one.
+ * A TLS connection of a process with addresses as text, "10.1.2.3" or "2001:db8::1"; peer NULL:
+ * unknown. The traced process is the client when its port is the higher one.
  */
 struct conn maker_conn(uint64_t seq, const struct identity *id, const char *local, uint16_t lport,
 		       const char *peer, uint16_t pport);

@@ -304,7 +304,7 @@ static bool same_tuple(const struct rd_packet *a, const struct rd_packet *b)
 	return a->v6 == b->v6 && (there || back);
 }
 
-/* The conversation a packet belongs to: the newest of its addresses. A SYN begins one, where none is live. */
+/* The conversation of a packet: the newest of its addresses. A SYN begins one. */
 static struct rd_conv *conv_of(struct rd_convs *all, const struct rd_packet *k)
 {
 	struct rd_conv *c = NULL;

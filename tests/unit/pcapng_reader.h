@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads a pcapng file of ours back, sharing no code with the writer, and fails the running test on any
- * octet that is not as the formats say: block lengths, IP lengths, checksums, sequence numbers, records.
+ * Reads a pcapng file of ours back, sharing no code with the writer, and fails the running test on
+ * any octet that is not as the formats say: block lengths, IP lengths, checksums, sequence numbers,
+ * records.
  */
 #ifndef TLSLENS_TESTS_PCAPNG_READER_H
 #define TLSLENS_TESTS_PCAPNG_READER_H

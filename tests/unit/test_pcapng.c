@@ -131,7 +131,7 @@ static void test_conversation(void **state)
 	done(&r);
 }
 
-/* The order of the handshake is what makes Wireshark take it: hellos, then the client's cipher change first. */
+/* The order is what makes Wireshark take the handshake: the client changes its cipher first. */
 static void test_packet_order(void **state)
 {
 	static const uint8_t from[] = {0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0};
@@ -689,7 +689,7 @@ static void model_send(struct maker *m, struct model *c, enum dir dir, uint8_t *
 	c->n[dir] += n;
 }
 
-/* Eight connections, four of them the other ends of the first four, at random; the reader checks all. */
+/* Eight connections, four the other ends of the first four, at random; the reader checks all. */
 static void test_interleaved(void **state)
 {
 	struct identity id = maker_process(5, "a", "");
@@ -826,7 +826,7 @@ static void test_full_disk(void **state)
 	assert_int_equal(writer_pcapng.close(w), -ENOSPC);
 }
 
-/* Of more connections than the limit, the one idle longest gets its FIN and is opened again when it speaks. */
+/* Beyond the limit the one idle longest gets its FIN, and is opened again when it speaks. */
 static void test_eviction(void **state)
 {
 	struct writer_cfg cfg = {.tcp_framing = true};
