@@ -112,11 +112,12 @@ static void upgrade(struct flow_conn *c, const char *next)
 	const struct proto_ops *const *row = c->flow->cfg.rows;
 	const struct txn *from = c->txns_tail; /* the exchange that asked for it came last */
 
-	close_parser(c);
-	while (next && *row && strcmp((*row)->name, next) != 0)
+	/* before the parser goes: the name may be its own */
+	while (*row && (!next || strcmp((*row)->name, next) != 0))
 		row++;
+	close_parser(c);
 	c->stream[0].stalled = c->stream[1].stalled = false;
-	if (next && *row && flow_drive_open(c, *row, false, from))
+	if (*row && flow_drive_open(c, *row, false, from))
 		return;
 	c->opaque = true;
 	c->pub.proto = NULL;

@@ -34,7 +34,7 @@ struct toy {
 static enum probe_res toy_probe(enum dir d, const uint8_t *p, size_t n)
 {
 	(void)d;
-	if (!n || !memchr("QRB", p[0], 3))
+	if (!n || !memchr("QRBU", p[0], 4))
 		return PROBE_NO;
 	if (n < 2)
 		return PROBE_MORE;
