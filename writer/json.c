@@ -70,7 +70,9 @@ static int make_key(struct key *k, const char *prefix, struct str header)
 
 	buf_puts(&full, prefix);
 	field_header_name(&full, header);
-	json_key(&quoted, (struct str){(const char *)full.p, full.n});
+	buf_putc(&quoted, ',');
+	json_string(&quoted, (struct str){(const char *)full.p, full.n});
+	buf_putc(&quoted, ':');
 	err = full.err ? full.err : quoted.err;
 	if (!err && quoted.n > sizeof(k->text))
 		err = -ENAMETOOLONG;

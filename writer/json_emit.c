@@ -5,7 +5,7 @@
 
 /* Long values are escaped in steps, so that room is kept for one step at its worst, not for the value. */
 #define STEP_BYTES 4096
-#define STEP_MORE_BYTES 16 /* a step may end inside eight plain bytes or a character */
+#define STEP_MORE_BYTES 16 /* quotes; a step may end inside eight plain bytes or a character */
 #define ESCAPE_MAX_BYTES 6 /* \u00NN */
 
 #define ONES 0x0101010101010101ULL
@@ -90,15 +90,23 @@ bool json_string(struct buf *b, struct str s)
 	bool valid = true;
 	uint8_t *o;
 
-	buf_putc(b, '"');
-	while (p < end) {
+	if (!s.n) {
+		buf_put(b, "\"\"", 2);
+		return true;
+	}
+	do {
 		step = end - p > STEP_BYTES ? p + STEP_BYTES : end;
 		if (buf_reserve(b, (size_t)(step - p) * ESCAPE_MAX_BYTES + STEP_MORE_BYTES))
 			return valid;
-		o = put_step(b->p + b->n, &p, step, end, &valid);
+		o = b->p + b->n;
+		if (p == (const uint8_t *)s.p)
+			*o++ = '"';
+		if (p < step)
+			o = put_step(o, &p, step, end, &valid);
+		if (p == end)
+			*o++ = '"';
 		b->n = (size_t)(o - b->p);
-	}
-	buf_putc(b, '"');
+	} while (p < end);
 	return valid;
 }
 
@@ -156,7 +164,14 @@ void json_raw(struct buf *b, struct str s)
 
 void json_key(struct buf *b, struct str name)
 {
-	buf_putc(b, ',');
-	json_string(b, name);
-	buf_putc(b, ':');
+	uint8_t *o;
+
+	if (buf_reserve(b, name.n + 4))
+		return;
+	o = b->p + b->n;
+	*o++ = ',';
+	*o++ = '"';
+	memcpy(o, name.p, name.n);
+	memcpy(o + name.n, "\":", 2);
+	b->n += name.n + 4;
 }

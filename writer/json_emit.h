@@ -17,7 +17,7 @@ void json_int(struct buf *b, int64_t v);
 void json_base64(struct buf *b, struct str s);
 /* A value that is JSON already; line breaks between its tokens become spaces. */
 void json_raw(struct buf *b, struct str s);
-/* `,"name":` */
+/* `,"name":` for a name that needs no escapes. */
 void json_key(struct buf *b, struct str name);
 
 static inline void json_puts(struct buf *b, struct str s)
