@@ -310,25 +310,64 @@ int discover_file(const char *open_path, const char *shown_path, struct discover
 	return rc;
 }
 
-/* Where to open a mapped file: its mapping, or its name when it still is that file. */
-static int open_mapping(uint32_t pid, const struct mapping *m, char *path, size_t size)
+static int open_if_same(const char *path, unsigned long ino)
 {
 	struct stat st;
+	int fd = open_regular(path);
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_ino == ino))
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+/* Undoes what maps does to newlines; a file that really has these four characters is tried before. */
+static void unescape(char *path)
+{
+	char *to = path;
+
+	while (*path) {
+		bool newline = strncmp(path, "\\012", 4) == 0;
+
+		*to++ = newline ? '\n' : *path;
+		path += newline ? 4 : 1;
+	}
+	*to = '\0';
+}
+
+/*
+ * Without the right to open mappings (CAP_CHECKPOINT_RESTORE): by name, in the root of the process or
+ * in ours, where the name still is that file.
+ */
+static int open_by_name(uint32_t pid, const struct mapping *m, char *path, size_t size)
+{
+	for (int i = 0; i < 4; i++) {
+		char root[32] = "";
+		int fd;
+
+		if (i % 2 == 0)
+			snprintf(root, sizeof(root), "/proc/%u/root", pid);
+		if (snprintf(path, size, "%s%s", root, m->path) >= (int)size)
+			return -ENAMETOOLONG;
+		if (i >= 2)
+			unescape(path + strlen(root));
+		fd = open_if_same(path, m->ino);
+		if (fd >= 0)
+			return fd;
+	}
+	return -ENOENT;
+}
+
+static int open_mapping(uint32_t pid, const struct mapping *m, char *path, size_t size)
+{
 	int fd, rc;
 
 	snprintf(path, size, "/proc/%u/map_files/%lx-%lx", pid, m->start, m->end);
-	rc = fd = open_regular(path);
-	if (fd >= 0 || rc == -ENOEXEC)
-		return fd;
-	if (snprintf(path, size, "/proc/%u/root%s", pid, m->path) >= (int)size)
-		return -ENAMETOOLONG;
-	fd = open_regular(path);
-	if (fd < 0)
+	rc = open_regular(path);
+	if (rc >= 0 || rc == -ENOEXEC)
 		return rc;
-	if (fstat(fd, &st) == 0 && st.st_ino == m->ino)
-		return fd;
-	close(fd);
-	return rc;
+	fd = open_by_name(pid, m, path, size);
+	return fd < 0 ? rc : fd;
 }
 
 static bool is_executable_of(uint32_t pid, int fd)

@@ -172,12 +172,11 @@ static int hand_out(const struct ld *ld, int fd)
 	if (n < 0 || fstat(fd, &st) < 0)
 		return 0;
 	real[n] = '\0';
-	snprintf(there, sizeof(there), "/proc/%u/root%s", ld->pid, real);
-	if (same_file(there, &st))
-		return ld->fn(ld->arg, fd, there, real);
+	/* The plain path first: it outlives the process. */
 	if (same_file(real, &st))
 		return ld->fn(ld->arg, fd, real, real);
-	return 0;
+	snprintf(there, sizeof(there), "/proc/%u/root%s", ld->pid, real);
+	return same_file(there, &st) ? ld->fn(ld->arg, fd, there, real) : 0;
 }
 
 static int visit(const struct ld *ld, const char *path)
