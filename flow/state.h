@@ -126,6 +126,8 @@ struct flow_conn {
 	bool had_chunks;
 };
 
+_Static_assert(sizeof(struct flow_conn) <= 1024, "an idle connection costs little");
+
 struct flow_proc {
 	struct proc_key key; /* padding zero */
 	UT_hash_handle hh;   /* in order of first sight */

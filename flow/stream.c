@@ -183,7 +183,7 @@ void flow_stream_end(struct flow_conn *c, enum dir d, uint64_t end_off)
 
 	while (s->held)
 		deliver_head(c, s);
-	if (!s->begun || end_off <= s->next_off)
+	if ((!s->begun && !c->pub.from_start) || end_off <= s->next_off)
 		return;
 	flow_drive_gap(c, d, end_off - s->next_off, c->flow->now_ns, 0);
 	s->next_off = end_off;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define LINE_MAX_BYTES 512
-#define PENDING_MAX 16
+#define PENDING_MAX 128
 
 struct request {
 	char target[64];
