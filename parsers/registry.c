@@ -4,6 +4,7 @@
 
 const struct proto_ops *const proto_rows[] = {
 	&proto_http1,
+	&proto_http2,
 	NULL,
 };
 

@@ -6,5 +6,6 @@
 #include "core/proto.h"
 
 extern const struct proto_ops proto_http1;
+extern const struct proto_ops proto_http2;
 
 #endif

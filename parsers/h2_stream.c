@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Streams: which exist, what belongs to which side, and when an exchange is over. Client streams are
+ * opened in rising order (RFC 9113 section 5.1.1), so a number at or below the highest opened one is
+ * either in the table, closed, or in a hole: opened before we joined or in lost bytes.
+ */
+#include "parsers/h2.h"
+
+#include <errno.h>
+
+#include "core/attr_names.h"
+
+#define NS_PER_MS 1000000u
+#define SCAN_MS 50
+
+void h2_learn_requests(struct h2 *h, enum dir d)
+{
+	if (h->requests >= 0)
+		return;
+	h->requests = (int)d;
+	h->sink->ops->role(h->sink, d == DIR_READ ? ROLE_SERVER : ROLE_CLIENT);
+}
+
+void h2_hole_open(struct h2 *h, uint32_t first, enum h2_hole_kind kind)
+{
+	struct h2_hole *last = h->holes_n ? &h->holes[h->holes_n - 1] : NULL;
+
+	if (last && last->last == UINT32_MAX)
+		return;
+	if (h->holes_n < H2_HOLES_MAX)
+		h->holes[h->holes_n++] = (struct h2_hole){first, UINT32_MAX, kind};
+	else
+		last->last = UINT32_MAX;
+}
+
+static void hole_close(struct h2 *h, uint32_t opened)
+{
+	struct h2_hole *last = h->holes_n ? &h->holes[h->holes_n - 1] : NULL;
+
+	if (!last || last->last != UINT32_MAX)
+		return;
+	if (opened > last->first)
+		last->last = opened - 1;
+	else
+		h->holes_n--;
+}
+
+/* Could this stream, which is in no table, have been opened unseen? */
+static enum h2_hole_kind in_hole(const struct h2 *h, uint32_t id)
+{
+	for (uint32_t i = 0; i < H2_GONE_MAX && i < h->gone_n; i++)
+		if (h->gone[i] == id)
+			return H2_NO_HOLE;
+	for (uint32_t i = 0; i < h->holes_n; i++)
+		if (id >= h->holes[i].first && id <= h->holes[i].last && id > h->evicted)
+			return h->holes[i].kind;
+	return H2_NO_HOLE;
+}
+
+struct h2_stream *h2_stream_find(struct h2 *h, uint32_t id)
+{
+	struct h2_stream *st;
+
+	HASH_FIND(hh, h->streams, &id, sizeof(id), st);
+	return st;
+}
+
+struct h2_stream *h2_stream_new(struct h2 *h, uint32_t id, uint64_t ts_ns, uint32_t tid)
+{
+	struct txn *t = txn_new(h->conn);
+	struct h2_stream *st = t ? arena_zalloc(&t->arena, sizeof(*st)) : NULL;
+
+	if (!st) {
+		txn_free(t);
+		return NULL;
+	}
+	t->start_ns = ts_ns;
+	t->tid = tid;
+	st->txn = t;
+	st->id = id;
+	st->active_ns = ts_ns;
+	for (int d = 0; d < DIR_COUNT; d++)
+		st->msg[d].body.limit = h->limits->body_bytes;
+	return st;
+}
+
+static void discard(struct h2 *h, struct h2_stream *st)
+{
+	h->kept_bytes -= st->kept_bytes;
+	txn_free(st->txn);
+}
+
+static void add(struct h2 *h, struct h2_stream *st)
+{
+	struct h2_stream *oldest = h->streams;
+
+	/* uthash keeps the order of insertion */
+	if (oldest && HASH_COUNT(h->streams) >= h->limits->streams) {
+		oldest->txn->flags |= TXN_LIMIT;
+		if (oldest->id > h->evicted)
+			h->evicted = oldest->id;
+		h2_txn_emit(h, oldest, st->active_ns);
+	}
+	HASH_ADD(hh, h->streams, id, sizeof(st->id), st);
+}
+
+static void wait_for_request(struct h2 *h, struct h2_stream *st, bool wait)
+{
+	if (st->unpaired == wait)
+		return;
+	st->unpaired = wait;
+	h->unpaired += wait ? 1 : -1u;
+}
+
+/* A request opened stream `id`: what waits for a request with a lower number waits in vain. */
+static void opened(struct h2 *h, uint32_t id, uint64_t ts_ns)
+{
+	struct h2_stream *st, *next;
+
+	if (!(id & 1) || id <= h->opened)
+		return;
+	h->opened = id;
+	hole_close(h, id);
+	if (!h->unpaired)
+		return;
+	HASH_ITER (hh, h->streams, st, next)
+		if (st->unpaired && st->id < id)
+			h2_txn_emit(h, st, ts_ns);
+}
+
+/* Emits the stream when nothing of its exchange is to come. */
+static void conclude(struct h2 *h, struct h2_stream *st, uint64_t ts_ns)
+{
+	const struct h2_msg *req, *resp;
+
+	if (h->requests < 0)
+		return;
+	req = &st->msg[h->requests];
+	resp = &st->msg[dir_other((enum dir)h->requests)];
+	if (!resp->ended)
+		return;
+	if (req->ended)
+		h2_txn_emit(h, st, ts_ns);
+	else if (!req->seen && !req->body_bytes && (st->id <= h->opened || !(st->id & 1)))
+		h2_txn_emit(h, st, ts_ns); /* its request was before our time */
+	else if (!req->seen && !req->body_bytes)
+		wait_for_request(h, st, true);
+}
+
+static bool is_request(const struct h2 *h, enum dir d, const struct h2_section *sec)
+{
+	if (sec->method || sec->status)
+		return sec->method;
+	return h->requests == (int)d;
+}
+
+/* Where streams may exist unseen, a section of which nothing is known may also be trailers. */
+static bool may_open(const struct h2_stream *st, const struct h2_section *sec)
+{
+	return sec->method || (!sec->regular && (sec->pseudo || st->hole == H2_NO_HOLE));
+}
+
+/* Does a stream that is in no table begin here, for us? */
+static bool admit(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_section *sec,
+		  bool push)
+{
+	bool request = is_request(h, d, sec);
+
+	if (!st->id || h2_stream_find(h, st->id))
+		return false;
+	if (push)
+		return !(st->id & 1);
+	st->hole = in_hole(h, st->id);
+	if (request && st->id > h->opened && (st->id & 1) && may_open(st, sec))
+		return true;
+	if (sec->method)
+		return false; /* opened twice */
+	return st->hole != H2_NO_HOLE || (!request && st->id > h->opened);
+}
+
+static void append(struct h2_stream *st, struct h2_msg *m, const struct h2_section *sec,
+		   bool trailers)
+{
+	struct header *all = sec->v;
+
+	if (m->count && sec->count) {
+		all = arena_alloc(&st->txn->arena, (m->count + sec->count) * sizeof(*all));
+		if (!all) {
+			st->txn->flags |= TXN_LIMIT;
+			return;
+		}
+		memcpy(all, m->headers, m->count * sizeof(*all));
+		memcpy(all + m->count, sec->v, sec->count * sizeof(*all));
+	}
+	for (uint32_t i = 0; i < sec->count; i++)
+		all[m->count + i].trailer = trailers;
+	if (sec->count)
+		m->headers = all;
+	m->count += sec->count;
+}
+
+static void add_interim(struct h2_stream *st, uint16_t status)
+{
+	struct arena *a = &st->txn->arena;
+
+	if (!st->interim)
+		st->interim = arena_alloc(a, H2_INTERIM_MAX * sizeof(*st->interim));
+	if (st->interim && st->interim_count < H2_INTERIM_MAX)
+		st->interim[st->interim_count++] = arena_printf(a, "%u", (unsigned int)status);
+	else
+		st->txn->flags |= TXN_LIMIT;
+}
+
+/*
+ * Header sections of a response: any number of 1xx, the final one, trailers (RFC 9113 section 8.1). One
+ * without a readable status may have been a 1xx; when the next one, before any data, may be the final one,
+ * only that is kept, and when the response began is not said.
+ */
+static void take_response(const struct h2 *h, enum dir d, struct h2_stream *st,
+			  const struct h2_section *sec, const struct h2_block *b)
+{
+	struct h2_msg *m = &st->msg[d];
+	bool interim = sec->status >= 100 && sec->status < 200;
+	bool unclear = m->seen && !st->status && !m->body_bytes && !sec->regular;
+	bool trailers = !unclear && (m->seen || sec->regular);
+
+	if (unclear)
+		m->count = 0;
+	if (interim && !b->end_stream) {
+		add_interim(st, sec->status);
+		return;
+	}
+	/* what seems to come first may be the last of it */
+	if (!m->seen && (trailers || (!sec->pseudo && (st->hole || h2_stream_missed(h, d, st)))))
+		m->inexact = true;
+	if (!trailers) {
+		st->status = sec->status;
+		m->start_ns = unclear && !sec->status ? 0 : b->ts_ns;
+	}
+	append(st, m, sec, trailers);
+	m->seen = true;
+}
+
+static void take_request(struct h2 *h, enum dir d, struct h2_stream *st,
+			 const struct h2_section *sec, const struct h2_block *b)
+{
+	struct h2_msg *m = &st->msg[d];
+	bool trailers = !b->push && (m->seen || !may_open(st, sec) || st->id < h->opened);
+
+	m->inexact |= trailers && !m->seen;
+	if (!trailers) {
+		m->start_ns = b->ts_ns;
+		st->hole = H2_NO_HOLE;
+		if (b->ts_ns < st->txn->start_ns)
+			st->txn->start_ns = b->ts_ns;
+	}
+	append(st, m, sec, trailers);
+	m->seen = true;
+	wait_for_request(h, st, false);
+	if (!trailers)
+		opened(h, st->id, b->ts_ns);
+}
+
+void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_section *sec,
+		       const struct h2_block *b)
+{
+	struct h2_msg *m = &st->msg[d];
+	bool request;
+
+	if (sec->method || sec->status)
+		h2_learn_requests(h, sec->method ? d : dir_other(d));
+	if (!st->hh.tbl) {
+		if (!admit(h, d, st, sec, b->push)) {
+			discard(h, st);
+			return;
+		}
+		add(h, st);
+		if (!st->hh.tbl) { /* no memory */
+			discard(h, st);
+			return;
+		}
+	}
+	request = is_request(h, d, sec);
+	st->active_ns = m->end_ns = b->ts_ns;
+	m->unknown |= sec->unknown || sec->broken || sec->limit;
+	if (sec->limit)
+		st->txn->flags |= TXN_LIMIT;
+	if (request)
+		take_request(h, d, st, sec, b);
+	else
+		take_response(h, d, st, sec, b);
+	m->ended |= b->end_stream || b->push;
+	conclude(h, st, b->ts_ns);
+}
+
+static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
+		      const struct h2_bytes *b)
+{
+	size_t room = h->limits->body_bytes;
+	size_t n = b->n;
+
+	/* `inexact` or `lost`: what would follow does not belong to what is kept */
+	if (!room || m->lost || m->body.err)
+		return;
+	room -= m->body.n;
+	if (n > room)
+		n = room;
+	if (n > H2_KEPT_BYTES || h->kept_bytes > H2_KEPT_BYTES - n) {
+		st->txn->flags |= TXN_LIMIT;
+		return;
+	}
+	if (n == 0 || buf_put(&m->body, b->p, n))
+		return;
+	st->kept_bytes += n;
+	h->kept_bytes += n;
+}
+
+void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes *b)
+{
+	struct h2_stream *st = h2_stream_find(h, id);
+	struct h2_msg *m;
+	enum h2_hole_kind hole;
+
+	if (!st) {
+		hole = b->n ? in_hole(h, id) : H2_NO_HOLE;
+		st = hole ? h2_stream_new(h, id, b->ts_ns, b->tid) : NULL;
+		if (!st)
+			return;
+		st->hole = (uint8_t)hole;
+		add(h, st);
+		if (!st->hh.tbl) {
+			discard(h, st);
+			return;
+		}
+	}
+	m = &st->msg[d];
+	m->body_bytes += b->n;
+	m->inexact |= !m->seen;
+	m->end_ns = st->active_ns = b->ts_ns;
+	grpc_data(&m->framing, b->p, b->n);
+	keep_body(h, st, m, b);
+}
+
+void h2_stream_data_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint64_t ts_ns)
+{
+	struct h2_stream *st = h2_stream_find(h, id);
+
+	if (!st || !n)
+		return;
+	st->msg[d].lost = true;
+	st->msg[d].body_bytes += n;
+	st->txn->lost_bytes += n;
+	st->active_ns = ts_ns;
+	grpc_data_lost(&st->msg[d].framing, n);
+}
+
+void h2_stream_end(struct h2 *h, enum dir d, uint32_t id, uint64_t ts_ns)
+{
+	struct h2_stream *st = h2_stream_find(h, id);
+
+	if (!st)
+		return;
+	st->msg[d].ended = true;
+	st->msg[d].end_ns = st->active_ns = ts_ns;
+	conclude(h, st, ts_ns);
+}
+
+void h2_stream_reset(struct h2 *h, uint32_t id, uint32_t code, uint64_t ts_ns)
+{
+	struct h2_stream *st = h2_stream_find(h, id);
+
+	if (!st)
+		return;
+	st->reset = true;
+	st->reset_code = code;
+	h2_txn_emit(h, st, ts_ns);
+}
+
+/* RFC 9113 section 6.8: streams of the receiver above `last` were not and will not be processed. */
+void h2_streams_goaway(struct h2 *h, enum dir d, uint32_t last, uint32_t code, uint64_t ts_ns)
+{
+	struct h2_stream *st, *next;
+
+	if (h->requests != (int)dir_other(d))
+		return;
+	HASH_ITER (hh, h->streams, st, next) {
+		if (!(st->id & 1) || st->id <= last)
+			continue;
+		st->reset = true;
+		st->reset_code = code;
+		h2_txn_emit(h, st, ts_ns);
+	}
+}
+
+void h2_streams_lost(struct h2 *h, enum dir d)
+{
+	struct h2_stream *st, *next;
+
+	h->lost = true;
+	if (h->requests != (int)dir_other(d))
+		h2_hole_open(h, h->opened + 1, H2_HOLE_GAP);
+	HASH_ITER (hh, h->streams, st, next) {
+		struct h2_msg *m = &st->msg[d];
+
+		if (m->ended)
+			continue;
+		m->lost = m->inexact = m->framing.broken = true;
+	}
+}
+
+static bool overdue(const struct h2_stream *st, uint64_t now_ns)
+{
+	uint64_t idle = now_ns > st->active_ns ? now_ns - st->active_ns : 0;
+
+	if (st->unpaired && idle >= (uint64_t)WAIT_PEER_MS * NS_PER_MS)
+		return true;
+	return (st->msg[0].lost || st->msg[1].lost) &&
+	       idle >= (uint64_t)H2_LOST_IDLE_MS * NS_PER_MS;
+}
+
+bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st)
+{
+	const struct h2_dir *hd = &h->dir[d];
+
+	if (hd->phase == H2_SEARCH && hd->search.held.n)
+		return true;
+	return hd->missed_ns && st->msg[dir_other(d)].start_ns <= hd->missed_ns;
+}
+
+void h2_streams_tick(struct h2 *h, uint64_t now_ns)
+{
+	struct h2_stream *st, *next;
+
+	if ((!h->unpaired && !h->lost) || now_ns < h->scan_ns + (uint64_t)SCAN_MS * NS_PER_MS)
+		return;
+	h->scan_ns = now_ns;
+	HASH_ITER (hh, h->streams, st, next)
+		if (overdue(st, now_ns))
+			h2_txn_emit(h, st, now_ns);
+}
+
+void h2_streams_close(struct h2 *h, uint64_t now_ns)
+{
+	struct h2_stream *st, *next;
+
+	HASH_ITER (hh, h->streams, st, next)
+		h2_txn_emit(h, st, now_ns);
+}
+
+static struct str copy(struct arena *a, struct str s)
+{
+	return s.p ? arena_str(a, s.p, s.n) : STR_NONE;
+}
+
+static struct str attr_str(const struct txn *t, const char *name)
+{
+	const struct attr *a = txn_attr(t, name);
+
+	return a && a->type == ATTR_STR ? a->str : STR_NONE;
+}
+
+/* RFC 7540 section 3.2: the upgraded request is stream 1, half-closed; its fields were HTTP/1. */
+int h2_streams_upgraded(struct h2 *h, const struct txn *from)
+{
+	enum dir d = from->role == ROLE_CLIENT ? DIR_WRITE : DIR_READ;
+	const struct attr *fields = txn_attr(from, A_REQUEST_HEADERS);
+	struct str path = attr_str(from, A_URL_PATH), query = attr_str(from, A_URL_QUERY);
+	struct h2_stream *st;
+	struct h2_request *req;
+	struct arena *a;
+	struct h2_msg *m;
+
+	if (from->role == ROLE_UNKNOWN)
+		return 0;
+	st = h2_stream_new(h, 1, from->start_ns, from->tid);
+	if (!st)
+		return -ENOMEM;
+	a = &st->txn->arena;
+	m = &st->msg[d];
+	req = arena_zalloc(a, sizeof(*req));
+	if (fields)
+		m->headers = arena_zalloc(a, fields->count * sizeof(*m->headers));
+	for (uint32_t i = 0; fields && m->headers && i < fields->count; i++) {
+		m->headers[m->count++] = (struct header){
+			.name = copy(a, fields->headers[i].name),
+			.value = copy(a, fields->headers[i].value),
+		};
+		if (req && str_ieq(fields->headers[i].name, STR("host")))
+			req->authority = m->headers[i].value;
+	}
+	if (req) {
+		req->method = copy(a, attr_str(from, A_HTTP_METHOD));
+		req->scheme = copy(a, attr_str(from, A_URL_SCHEME));
+		req->path = query.p ? arena_printf(a, "%.*s?%.*s", (int)path.n, path.p,
+						   (int)query.n, query.p)
+				    : copy(a, path);
+	}
+	st->upgraded = req;
+	m->seen = m->ended = true;
+	m->body_bytes = from->request_body_bytes;
+	m->start_ns = from->start_ns;
+	m->end_ns = from->request_end_ns;
+	h->requests = (int)d;
+	h->opened = 1;
+	HASH_ADD(hh, h->streams, id, sizeof(st->id), st);
+	if (!st->hh.tbl) {
+		discard(h, st);
+		return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A finished stream as a transaction: an HTTP exchange, or an RPC when it is gRPC. What is stated was
+ * read; a name missing from a section with unknown fields is left out, never made up.
+ */
+#include "core/attr_names.h"
+#include "parsers/h2.h"
+#include "parsers/http_common.h"
+
+/* The fields that mean something here. */
+struct fields {
+	struct h2_request line;
+	struct str host, content_type, status;
+	struct str grpc_timeout, grpc_encoding, grpc_status, grpc_message;
+};
+
+/* Both sides of an exchange and what they say. */
+struct exchange {
+	const struct h2 *h;
+	struct h2_stream *st;
+	struct txn *t;
+	struct h2_msg *req, *resp;
+	struct fields q, p;
+	bool late;
+};
+
+static void find_fields(struct fields *f, const struct h2_msg *m)
+{
+	const struct {
+		struct str name;
+		struct str *value;
+	} rows[] = {
+		{STR(":method"), &f->line.method},
+		{STR(":path"), &f->line.path},
+		{STR(":scheme"), &f->line.scheme},
+		{STR(":authority"), &f->line.authority},
+		{STR(":status"), &f->status},
+		{STR("host"), &f->host},
+		{STR("content-type"), &f->content_type},
+		{STR("grpc-timeout"), &f->grpc_timeout},
+		{STR("grpc-encoding"), &f->grpc_encoding},
+		{STR("grpc-status"), &f->grpc_status},
+		{STR("grpc-message"), &f->grpc_message},
+	};
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct header *k = &m->headers[i];
+
+		if (!k->name.n || !k->value.p)
+			continue;
+		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
+			if (k->name.n == rows[r].name.n && !rows[r].value->p &&
+			    memcmp(k->name.p, rows[r].name.p, k->name.n) == 0)
+				*rows[r].value = k->value;
+	}
+}
+
+/* All of it was seen, from its beginning. */
+static bool exact(const struct h2_msg *m)
+{
+	return m->seen && !m->inexact;
+}
+
+/* Whole messages only, and trailers where a response has a body: the shape of a call. */
+static bool shaped_like_grpc(const struct exchange *x)
+{
+	const struct h2_msg *req = x->req, *resp = x->resp;
+	bool trailers = resp->count && resp->headers[resp->count - 1].trailer;
+
+	if (x->late || req->inexact || resp->inexact || (x->st->status && x->st->status != 200))
+		return false;
+	if (x->q.line.method.p && !str_eq(x->q.line.method, STR("POST")))
+		return false;
+	if (!grpc_between_messages(&req->framing) || !grpc_between_messages(&resp->framing))
+		return false;
+	return req->framing.messages && (trailers || !resp->ended || !resp->body_bytes);
+}
+
+/*
+ * By its content type; or, when that is older than the join, by what nobody else sends: the grpc- fields,
+ * or bodies that are nothing but length-prefixed messages to the last octet.
+ */
+static bool is_grpc(const struct exchange *x)
+{
+	if (x->q.content_type.p || x->p.content_type.p)
+		return grpc_content_type(x->q.content_type.p ? x->q.content_type
+							     : x->p.content_type);
+	if (x->p.grpc_status.p || x->q.grpc_timeout.p)
+		return true;
+	return x->req->unknown && (x->resp->unknown || !x->resp->seen) && shaped_like_grpc(x);
+}
+
+static void add_request(struct exchange *x)
+{
+	const struct h2_request *line = &x->q.line;
+	struct str authority = line->authority.p ? line->authority : x->q.host;
+	struct http_url u;
+
+	x->t->verb = line->method;
+	x->t->target = line->path;
+	if (line->method.p)
+		txn_str(x->t, A_HTTP_METHOD, line->method);
+	if (str_eq(line->method, STR("CONNECT")) && !line->path.p) {
+		x->t->target = authority; /* RFC 9113 section 8.5 */
+		return;
+	}
+	u = http_url(&x->t->arena, line->scheme, line->scheme.p ? authority : STR_NONE, line->path);
+	if (u.full.n)
+		x->t->target = u.full;
+	http_url_attrs(x->t, &u);
+}
+
+static void add_content(struct txn *t, const char *name, const struct h2_msg *m)
+{
+	struct str v = STR_NONE;
+
+	if (m->body.n)
+		v = arena_str(&t->arena, m->body.p, m->body.n);
+	if (v.p)
+		txn_bytes(t, name, v);
+	else if (m->body.n)
+		t->flags |= TXN_LIMIT;
+}
+
+static void add_http(struct exchange *x)
+{
+	struct txn *t = x->t;
+
+	t->status = x->p.status;
+	if (x->st->status)
+		txn_int(t, A_HTTP_STATUS, x->st->status);
+	if (exact(x->req))
+		txn_int(t, A_HTTP_REQUEST_BODY_SIZE, (int64_t)x->req->body_bytes);
+	if (exact(x->resp))
+		txn_int(t, A_HTTP_RESPONSE_BODY_SIZE, (int64_t)x->resp->body_bytes);
+	add_content(t, A_REQUEST_BODY_BASE64, x->req);
+	add_content(t, A_RESPONSE_BODY_BASE64, x->resp);
+	if (x->req->count)
+		txn_headers(t, A_REQUEST_HEADERS, x->req->headers, x->req->count);
+	if (x->resp->count)
+		txn_headers(t, A_RESPONSE_HEADERS, x->resp->headers, x->resp->count);
+	if (x->st->interim_count)
+		txn_strs(t, A_INTERIM, x->st->interim, x->st->interim_count);
+}
+
+static void add_rpc(struct exchange *x)
+{
+	struct grpc_call c = {
+		.path = x->q.line.path,
+		.timeout = x->q.grpc_timeout,
+		.request_encoding = x->q.grpc_encoding,
+		.response_encoding = x->p.grpc_encoding,
+		.status = x->p.grpc_status,
+		.message = x->p.grpc_message,
+		.request = exact(x->req) ? &x->req->framing : NULL,
+		.response = exact(x->resp) ? &x->resp->framing : NULL,
+	};
+
+	grpc_describe(x->t, &c);
+}
+
+static void fill_envelope(struct exchange *x)
+{
+	const struct h2_msg *req = x->req, *resp = x->resp;
+	struct txn *t = x->t;
+	bool lost = resp->lost && x->st->status;
+
+	t->event_name = "http.exchange";
+	t->proto_name = "http";
+	t->proto_version = "2";
+	t->role = x->h->requests == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
+	t->has_stream = true;
+	t->stream_id = x->st->id;
+	t->end_ns = req->end_ns > resp->end_ns ? req->end_ns : resp->end_ns;
+	t->request_end_ns = req->ended ? req->end_ns : 0;
+	t->response_start_ns = resp->start_ns;
+	t->request_body_bytes = req->body_bytes;
+	t->response_body_bytes = resp->body_bytes;
+	t->flags |= req->lost ? TXN_LOST_REQUEST : 0;
+	t->flags |= resp->lost ? TXN_LOST_RESPONSE : 0;
+	t->flags |= x->late ? TXN_LATE : 0;
+	t->flags |= req->seen ? 0 : TXN_NO_REQUEST;
+	t->flags |= resp->ended || lost ? 0 : TXN_NO_RESPONSE;
+	t->flags |= req->unknown || resp->unknown ? TXN_UNKNOWN_HEADERS : 0;
+	if (resp->ended || (lost && !x->st->reset))
+		t->outcome = http_outcome(x->st->status);
+	else
+		t->outcome = resp->lost && !x->st->reset ? OUTCOME_UNKNOWN : OUTCOME_ABORTED;
+}
+
+static void add_attrs(struct exchange *x)
+{
+	bool rpc = is_grpc(x), cut = x->st->reset && !x->resp->ended;
+	struct str verb, target, status, code;
+	struct txn *t = x->t;
+
+	if (rpc) {
+		add_rpc(x);
+		verb = t->verb, target = t->target, status = t->status;
+	}
+	add_request(x);
+	add_http(x);
+	if (rpc) {
+		/* an HTTP status of 200 says nothing of the call */
+		t->verb = verb, t->target = target, t->status = status;
+		if (!status.p && t->outcome == OUTCOME_OK)
+			t->outcome = OUTCOME_UNKNOWN;
+	}
+	if (rpc && x->p.grpc_status.p)
+		return;
+	code = cut ? h2_error_name(&t->arena, x->st->reset_code) : x->p.status;
+	if (cut || x->st->status >= 400)
+		txn_str(t, A_ERROR_TYPE, code);
+}
+
+void h2_txn_emit(struct h2 *h, struct h2_stream *st, uint64_t now_ns)
+{
+	struct exchange x = {.h = h, .st = st, .t = st->txn};
+	int requests = h->requests;
+
+	HASH_DEL(h->streams, st);
+	h->unpaired -= st->unpaired;
+	h->kept_bytes -= st->kept_bytes;
+	if (st->hole)
+		h->gone[h->gone_n++ % H2_GONE_MAX] = st->id;
+	if (requests < 0) { /* which side asked was never seen: nothing can be said */
+		for (int d = 0; d < DIR_COUNT; d++)
+			buf_free(&st->msg[d].body);
+		txn_free(st->txn);
+		return;
+	}
+	x.req = &st->msg[requests];
+	x.resp = &st->msg[dir_other((enum dir)requests)];
+	x.late = st->hole == H2_HOLE_JOIN;
+	if (!x.resp->ended && h2_stream_missed(h, dir_other((enum dir)requests), st))
+		x.resp->lost = x.resp->inexact = true; /* maybe its end */
+	find_fields(&x.q, x.req);
+	find_fields(&x.p, x.resp);
+	if (st->upgraded)
+		x.q.line = *st->upgraded;
+	fill_envelope(&x);
+	if (!x.t->end_ns)
+		x.t->end_ns = now_ns;
+	add_attrs(&x);
+	for (int d = 0; d < DIR_COUNT; d++)
+		buf_free(&st->msg[d].body);
+	h->sink->ops->txn(h->sink, x.t);
+}
