@@ -109,14 +109,6 @@ static bool get_transport(const struct txn *t, unsigned int arg, struct field *f
 	return t->source != PEER_UNKNOWN && give_z(f, names[t->conn->transport]);
 }
 
-/* A socket of family AF_INET6 that speaks to an IPv4 peer (RFC 4291 section 2.5.5.2). */
-static bool v4_mapped(const struct endpoint *e)
-{
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(e->addr, prefix, sizeof(prefix)) == 0;
-}
-
 static bool get_type(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
@@ -126,7 +118,7 @@ static bool get_type(const struct txn *t, unsigned int arg, struct field *f)
 	case ADDR_IPV4:
 		return give_z(f, "ipv4");
 	case ADDR_IPV6:
-		return give_z(f, v4_mapped(&t->conn->peer) ? "ipv4" : "ipv6");
+		return give_z(f, "ipv6");
 	default:
 		return false;
 	}
@@ -148,20 +140,6 @@ static bool has_addrs(const struct txn *t)
 {
 	return t->source != PEER_UNKNOWN &&
 	       (t->conn->family == ADDR_IPV4 || t->conn->family == ADDR_IPV6);
-}
-
-static bool give_addr(const struct conn *c, const struct endpoint *e, struct field *f)
-{
-	struct endpoint v4 = {.port = e->port};
-
-	buf_clear(&f->text);
-	if (c->family == ADDR_IPV6 && v4_mapped(e)) {
-		memcpy(v4.addr, e->addr + 12, 4);
-		human_addr(&f->text, ADDR_IPV4, &v4);
-	} else {
-		human_addr(&f->text, c->family, e);
-	}
-	return give_text(f);
 }
 
 enum end {
@@ -188,7 +166,11 @@ static bool get_addr(const struct txn *t, unsigned int end, struct field *f)
 {
 	const struct endpoint *e = endpoint_of(t, end);
 
-	return e && give_addr(t->conn, e, f);
+	if (!e)
+		return false;
+	buf_clear(&f->text);
+	human_addr(&f->text, t->conn->family, e);
+	return give_text(f);
 }
 
 static bool get_port(const struct txn *t, unsigned int end, struct field *f)

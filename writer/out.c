@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A buffer in front of a descriptor. What one out_put() was given stays together: it is flushed before
- * the buffer would split it, so a reader that follows the file sees whole lines and blocks.
+ * A buffer in front of a descriptor. What one out_put() or out_commit() brought is a record and stays
+ * together: the buffer is flushed before it would split one, so a reader that follows the file sees whole
+ * lines and blocks; and when the disk is full, the part of a record that still fitted is taken back.
  */
 #include "writer/out.h"
 
@@ -13,12 +14,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define RECORDS_MAX 8192 /* in the buffer */
+
 struct out {
 	int fd; /* owned */
 	int err;
 	bool tty;
+	bool own; /* a regular file that nobody else writes to */
 	uint64_t accepted;
 	size_t n;
+	size_t records;
+	uint32_t ends[RECORDS_MAX]; /* of the records in buf */
 	uint8_t buf[OUT_BUFFER_BYTES];
 };
 
@@ -97,10 +103,19 @@ int out_fd(struct out **o, int fd)
 	self->fd = fd;
 	self->err = 0;
 	self->tty = isatty(fd);
+	self->own = false;
 	self->accepted = 0;
 	self->n = 0;
+	self->records = 0;
 	*o = self;
 	return 0;
+}
+
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int out_open(struct out **o, const char *path)
@@ -120,6 +135,8 @@ int out_open(struct out **o, const char *path)
 	err = out_fd(o, fd);
 	if (err)
 		close(fd);
+	else
+		(*o)->own = inherited < 0 && is_regular(fd);
 	return err;
 }
 
@@ -133,65 +150,89 @@ static int wait_writable(int fd)
 	return 0;
 }
 
-static int write_all(struct out *o, const uint8_t *p, size_t n)
+/* Returns how many bytes were written: fewer than n with the error set. */
+static size_t write_all(struct out *o, const uint8_t *p, size_t n)
 {
+	size_t done = 0;
 	ssize_t k;
 
-	while (n && !o->err) {
-		k = write(o->fd, p, n);
-		if (k >= 0) {
-			p += k;
-			n -= (size_t)k;
-		} else if (errno == EAGAIN) {
+	while (done < n && !o->err) {
+		k = write(o->fd, p + done, n - done);
+		if (k >= 0)
+			done += (size_t)k;
+		else if (errno == EAGAIN)
 			o->err = wait_writable(o->fd);
-		} else if (errno != EINTR) {
+		else if (errno != EINTR)
 			o->err = -errno;
-		}
 	}
-	return o->err;
+	return done;
+}
+
+/* Takes `torn` bytes back from the end of our file; the error that led here is the one to report. */
+static void take_back(struct out *o, size_t torn)
+{
+	off_t end = lseek(o->fd, 0, SEEK_CUR);
+
+	if (o->own && torn && end >= (off_t)torn && ftruncate(o->fd, end - (off_t)torn))
+		o->own = false;
 }
 
 int out_flush(struct out *o)
 {
-	size_t n = o->n;
+	size_t n = o->n, done, whole = 0;
 
 	if (o->err)
 		return o->err;
+	done = write_all(o, o->buf, n);
+	if (done < n) {
+		for (size_t i = 0; i < o->records && o->ends[i] <= done; i++)
+			whole = o->ends[i];
+		take_back(o, done - whole);
+	}
 	o->n = 0;
-	return write_all(o, o->buf, n);
+	o->records = 0;
+	return o->err;
+}
+
+static int make_room(struct out *o, size_t n)
+{
+	if (n > sizeof(o->buf) - o->n || o->records == RECORDS_MAX)
+		out_flush(o);
+	return o->err;
 }
 
 int out_put(struct out *o, const void *p, size_t n)
 {
-	if (n > sizeof(o->buf) - o->n)
-		out_flush(o);
-	if (o->err)
+	size_t done;
+
+	if (make_room(o, n))
 		return o->err;
-	if (n > sizeof(o->buf)) {
-		if (write_all(o, p, n))
-			return o->err;
-	} else if (n) {
-		memcpy(o->buf + o->n, p, n);
-		o->n += n;
+	if (n <= sizeof(o->buf)) {
+		if (n)
+			memcpy(o->buf + o->n, p, n);
+		return out_commit(o, n);
 	}
-	o->accepted += n;
-	return 0;
+	done = write_all(o, p, n);
+	if (done < n)
+		take_back(o, done);
+	else
+		o->accepted += n;
+	return o->err;
 }
 
 uint8_t *out_room(struct out *o, size_t n)
 {
-	if (n > sizeof(o->buf))
+	if (n > sizeof(o->buf) || make_room(o, n))
 		return NULL;
-	if (n > sizeof(o->buf) - o->n)
-		out_flush(o);
-	return o->err ? NULL : o->buf + o->n;
+	return o->buf + o->n;
 }
 
 int out_commit(struct out *o, size_t n)
 {
-	if (o->err)
+	if (o->err || !n)
 		return o->err;
 	o->n += n;
+	o->ends[o->records++] = (uint32_t)o->n;
 	o->accepted += n;
 	return 0;
 }

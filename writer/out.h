@@ -2,6 +2,9 @@
 /*
  * Where a writer's bytes go: a file (created 0600, never through a symlink), standard output, a pipe.
  * Buffered; the first error is sticky and returned by every later call.
+ *
+ * What one out_put() or out_commit() brings is a record: never split between two flushes, and where a
+ * file of ours has no room for all of it, none of it stays. So what was written before an error is whole.
  */
 #ifndef TLSLENS_WRITER_OUT_H
 #define TLSLENS_WRITER_OUT_H

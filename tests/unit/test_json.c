@@ -231,15 +231,6 @@ static void test_families_and_transports(void **state)
 	assert_string_equal(string_at(o, "server.address"), "::1");
 	json_decref(o);
 
-	/* an IPv6 socket with an IPv4 peer */
-	s->conn.peer = (struct endpoint){{[10] = 0xff, [11] = 0xff, 192, 0, 2, 7}, 443};
-	s->conn.local = (struct endpoint){{[10] = 0xff, [11] = 0xff, 192, 0, 2, 8}, 9};
-	o = written(s);
-	assert_string_equal(string_at(o, "network.type"), "ipv4");
-	assert_string_equal(string_at(o, "network.peer.address"), "192.0.2.7");
-	assert_string_equal(string_at(o, "client.address"), "192.0.2.8");
-	json_decref(o);
-
 	s->conn.transport = TRANSPORT_UDP;
 	o = written(s);
 	assert_string_equal(string_at(o, "network.transport"), "udp");

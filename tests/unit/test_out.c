@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -278,6 +279,46 @@ static void test_room_is_written_straight_into(void **state)
 	expect_file(p->file, "abb");
 }
 
+/* What a file holds after the disk got full in the middle of a record: whole records, and no more. */
+static void expect_whole_records(struct place *p, size_t room, size_t record, size_t count)
+{
+	const struct rlimit limit = {room, RLIM_INFINITY};
+	char *text = malloc(record);
+	struct rlimit before;
+	size_t kept = count * record < room ? count : room / record;
+	int err = 0, last;
+	struct stat st;
+	struct out *o;
+
+	assert_non_null(text);
+	memset(text, 'r', record);
+	text[record - 1] = '\n';
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(out_open(&o, p->file), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (size_t i = 0; i < count && !err; i++)
+		err = out_put(o, text, record);
+	last = out_close(o);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(last, kept < count ? -EFBIG : 0);
+	assert_int_equal(stat(p->file, &st), 0);
+	assert_int_equal(st.st_size, kept * record);
+	unlink(p->file);
+	free(text);
+}
+
+static void test_no_torn_record_on_a_full_disk(void **state)
+{
+	struct place *p = *state;
+
+	expect_whole_records(p, 12345, 1000, 100);   /* in the first flush */
+	expect_whole_records(p, 600000, 1000, 2000); /* in a later one */
+	expect_whole_records(p, 700000, 300000, 5);  /* records larger than the buffer */
+	expect_whole_records(p, 100000, 7, 100000);  /* more records than are remembered */
+	expect_whole_records(p, 999, 1000, 5);	     /* not even one */
+	expect_whole_records(p, 5000, 1000, 5);	     /* exactly all */
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -367,10 +408,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lines_stay_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room_is_written_straight_into, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_no_torn_record_on_a_full_disk, setup,
+						teardown),
 		cmocka_unit_test(test_signals_and_full_pipes),
 		cmocka_unit_test_setup_teardown(test_fifo, setup, teardown),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests_name("out", tests, NULL, NULL);
 }
