@@ -51,7 +51,8 @@ static inline const uint8_t *cursor_bytes(struct cursor *c, size_t n)
 
 static inline bool cursor_skip(struct cursor *c, size_t n)
 {
-	return cursor_bytes(c, n) != NULL;
+	cursor_bytes(c, n);
+	return !c->failed;
 }
 
 /* Moves to an absolute offset inside the range, for formats with pointers (DNS names). */
@@ -71,7 +72,7 @@ static inline struct cursor cursor_sub(struct cursor *c, size_t n)
 	const uint8_t *p = cursor_bytes(c, n);
 	struct cursor s = cursor_init(p, p ? n : 0);
 
-	s.failed = p == NULL;
+	s.failed = c->failed;
 	return s;
 }
 
