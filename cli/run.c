@@ -247,7 +247,7 @@ int run(const struct config *cfg)
 	if (status)
 		return status;
 	status = EXIT_FAILED;
-	signals_install();
+	signals_install(cfg->command != NULL);
 	if (outputs_open(&r.outputs, cfg))
 		goto out;
 	err = open_source(&r);

@@ -23,21 +23,22 @@ static void on_pipe(int sig)
 	(void)sig;
 }
 
-static void install(int sig, void (*handler)(int), int flags)
+static void install(int sig, void (*handler)(int), bool keep_ignored)
 {
-	struct sigaction old, act = {.sa_handler = handler, .sa_flags = flags};
+	struct sigaction old, act = {.sa_handler = handler};
 
 	sigemptyset(&act.sa_mask);
-	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-		sigaction(sig, &act, NULL);
+	if (keep_ignored && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+		return;
+	sigaction(sig, &act, NULL);
 }
 
-void signals_install(void)
+void signals_install(bool with_command)
 {
-	install(SIGINT, on_stop, 0);
-	install(SIGTERM, on_stop, 0);
-	install(SIGHUP, on_stop, 0);
-	install(SIGPIPE, on_pipe, SA_RESTART);
+	install(SIGINT, on_stop, with_command);
+	install(SIGTERM, on_stop, with_command);
+	install(SIGHUP, on_stop, true);
+	install(SIGPIPE, on_pipe, true);
 }
 
 bool signals_stop_asked(void)
