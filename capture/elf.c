@@ -118,23 +118,25 @@ static Elf_Data *section_data(Elf_Scn *scn, const GElf_Shdr *sh)
 	return elf_getdata(scn, NULL);
 }
 
-/* The string at an offset of a string table section, or NULL when it does not end inside of it. */
-static const char *string_at(const Elf_Data *strings, uint64_t at)
-{
-	if (!strings || !strings->d_buf || at >= strings->d_size ||
-	    !memchr((const char *)strings->d_buf + at, 0, strings->d_size - at))
-		return NULL;
-	return (const char *)strings->d_buf + at;
-}
-
+/* The strings that a symbol table or dynamic section refers to, if every one of them ends. */
 static Elf_Data *linked_strings(struct elf_file *e, const GElf_Shdr *sh)
 {
 	Elf_Scn *scn = elf_getscn(e->elf, sh->sh_link);
+	Elf_Data *data;
 	GElf_Shdr str;
 
 	if (!scn || !gelf_getshdr(scn, &str) || str.sh_type != SHT_STRTAB)
 		return NULL;
-	return section_data(scn, &str);
+	data = section_data(scn, &str);
+	if (!data || !data->d_buf || data->d_size == 0 ||
+	    ((const char *)data->d_buf)[data->d_size - 1] != '\0')
+		return NULL;
+	return data;
+}
+
+static const char *string_at(const Elf_Data *strings, uint64_t at)
+{
+	return strings && at < strings->d_size ? (const char *)strings->d_buf + at : NULL;
 }
 
 static bool is_function(struct elf_file *e, const GElf_Sym *sym)
