@@ -397,6 +397,7 @@ const struct proto_ops proto_http2 = {
 	.name = "http/2",
 	.alpn = "h2",
 	.settles_itself = true,
+	.seeks = true,
 	.probe = h2_probe,
 	.open = h2_open,
 	.feed = h2_feed,

@@ -116,10 +116,10 @@ struct h2_mark {
 /* Bytes without a known boundary. */
 struct h2_search {
 	struct buf held;
-	uint64_t off; /* of held.p[0] */
-	size_t next;  /* positions before it are no frame */
-	size_t want;  /* nothing can be said before held.n is this */
-	bool dropped; /* held.p[0] is not where a call began any more */
+	uint64_t off;  /* of held.p[0] */
+	bool anchored; /* an application's call began at held.p[0] */
+	size_t next;   /* positions before it are no frame */
+	size_t want;   /* nothing can be said before held.n is this */
 	uint32_t marks_n;
 	struct h2_mark *marks; /* owned */
 };

@@ -219,7 +219,7 @@ enum probe_res h2_probe(enum dir d, const uint8_t *p, size_t n)
 	chain = h2_chain_follow(p, n);
 	if (!chain.plausible)
 		return PROBE_NO;
-	return h2_chain_proven(&chain, true) || chain.frames == 2 ? PROBE_YES : PROBE_MORE;
+	return h2_chain_proven(&chain, true) ? PROBE_YES : PROBE_MORE;
 }
 
 struct str h2_error_name(struct arena *a, uint32_t code)

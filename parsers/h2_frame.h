@@ -60,13 +60,18 @@ struct h2_chain {
 /* Stricter than h2_frame_valid(): flags, sizes and payloads as real senders use them. */
 struct h2_chain h2_chain_follow(const uint8_t *p, size_t n);
 
-/* So many frame headers in a row are no accident: about 20 bits each have to fit. */
+/*
+ * So many frame heads in a row are no accident: about 20 bits each have to fit. Where an application's call
+ * begins fewer will do, and one frame when it ends with the bytes (24 bits of length fit).
+ */
 #define H2_CHAIN_FRAMES 3
+#define H2_CHAIN_FRAMES_CALL 2
 
 static inline bool h2_chain_proven(const struct h2_chain *c, bool call_start)
 {
-	return c->plausible &&
-	       (c->frames >= H2_CHAIN_FRAMES || (c->exact && c->frames >= (call_start ? 1 : 2)));
+	uint32_t enough = call_start ? H2_CHAIN_FRAMES_CALL : H2_CHAIN_FRAMES;
+
+	return c->plausible && (c->frames >= enough || (c->exact && c->frames + 1 >= enough));
 }
 
 /* proto_ops.probe */

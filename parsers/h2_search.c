@@ -22,6 +22,7 @@ static void give_up(struct h2 *h, enum dir d, size_t n)
 	h->sink->ops->secret(h->sink, d, s->off, n, FILL_RAW);
 	buf_consume(&s->held, n);
 	s->off += n;
+	s->anchored = false;
 	s->next -= n < s->next ? n : s->next;
 	s->want -= n < s->want ? n : s->want;
 	for (uint32_t i = 0; i < s->marks_n; i++)
@@ -54,23 +55,32 @@ void h2_search_begin(struct h2 *h, enum dir d)
 /* Remembers when the bytes from here on came. Out of room, the last mark covers them. */
 static bool hold(struct h2_search *q, const struct slice *s)
 {
+	const struct h2_mark *last;
+
 	if (!q->marks)
 		q->marks = calloc(H2_SEARCH_MARKS, sizeof(*q->marks));
 	if (!q->marks)
 		return false;
-	if (!q->held.n)
+	if (!q->held.n) {
 		q->off = s->off;
-	if (q->marks_n < H2_SEARCH_MARKS)
+		q->anchored = s->call_start;
+	}
+	last = q->marks_n ? &q->marks[q->marks_n - 1] : NULL;
+	if (q->marks_n < H2_SEARCH_MARKS &&
+	    !(last && last->ts_ns == s->ts_ns && last->tid == s->tid))
 		q->marks[q->marks_n++] = (struct h2_mark){q->held.n, s->ts_ns, s->tid};
 	return buf_put(&q->held, s->p, s->n) == 0;
 }
 
+/* *want: bytes needed to decide; 0: no frame begins here. */
 static bool proven_at(const uint8_t *p, size_t n, bool call_start, size_t *want)
 {
+	size_t same = n < H2_PREFACE_BYTES ? n : H2_PREFACE_BYTES;
 	struct h2_chain chain;
 
-	if (call_start && n >= H2_PREFACE_BYTES && memcmp(p, H2_PREFACE, H2_PREFACE_BYTES) == 0)
-		return true;
+	*want = H2_PREFACE_BYTES;
+	if (call_start && memcmp(p, H2_PREFACE, same) == 0)
+		return same == H2_PREFACE_BYTES;
 	chain = h2_chain_follow(p, n);
 	*want = chain.plausible ? chain.want : 0;
 	return h2_chain_proven(&chain, call_start);
@@ -89,9 +99,11 @@ static ssize_t find(struct h2_search *q)
 		return -1;
 	q->want = 0;
 	for (; q->next < n; q->next++) {
-		if (p[q->next])
+		bool call_start = q->next == 0 && q->anchored;
+
+		if (p[q->next] && !call_start)
 			continue; /* a length over H2_FRAME_BYTES_DEFAULT */
-		if (proven_at(p + q->next, n - q->next, false, &want))
+		if (proven_at(p + q->next, n - q->next, call_start, &want))
 			return (ssize_t)q->next;
 		if (want) {
 			q->want = q->next + want;
