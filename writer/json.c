@@ -107,7 +107,7 @@ static int allow_header(struct json *j, const char *name)
 
 static void put_key(struct buf *b, const struct key *k)
 {
-	buf_put(b, k->text, k->n);
+	json_puts(b, (struct str){k->text, k->n});
 }
 
 static void put_strs(struct buf *b, const struct attr *a)

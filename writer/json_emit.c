@@ -91,14 +91,14 @@ bool json_string(struct buf *b, struct str s)
 	uint8_t *o;
 
 	if (!s.n) {
-		buf_put(b, "\"\"", 2);
+		json_puts(b, STR("\"\""));
 		return true;
 	}
 	do {
 		step = end - p > STEP_BYTES ? p + STEP_BYTES : end;
-		if (buf_reserve(b, (size_t)(step - p) * ESCAPE_MAX_BYTES + STEP_MORE_BYTES))
+		o = json_room(b, (size_t)(step - p) * ESCAPE_MAX_BYTES + STEP_MORE_BYTES);
+		if (!o)
 			return valid;
-		o = b->p + b->n;
 		if (p == (const uint8_t *)s.p)
 			*o++ = '"';
 		if (p < step)
@@ -122,7 +122,7 @@ void json_int(struct buf *b, int64_t v)
 	} while (u);
 	if (v < 0)
 		digits[--at] = '-';
-	buf_put(b, digits + at, sizeof(digits) - at);
+	json_puts(b, (struct str){(const char *)digits + at, sizeof(digits) - at});
 }
 
 /* RFC 4648 section 4. */
@@ -135,9 +135,9 @@ void json_base64(struct buf *b, struct str s)
 	uint32_t v;
 	uint8_t *o;
 
-	if (buf_reserve(b, s.n / 3 * 4 + 6))
+	o = json_room(b, s.n / 3 * 4 + 6);
+	if (!o)
 		return;
-	o = b->p + b->n;
 	*o++ = '"';
 	for (; left; p += 3, left -= left < 3 ? left : 3) {
 		v = (uint32_t)p[0] << 16 | (left > 1 ? (uint32_t)p[1] << 8 : 0) |
@@ -164,11 +164,10 @@ void json_raw(struct buf *b, struct str s)
 
 void json_key(struct buf *b, struct str name)
 {
-	uint8_t *o;
+	uint8_t *o = json_room(b, name.n + 4);
 
-	if (buf_reserve(b, name.n + 4))
+	if (!o)
 		return;
-	o = b->p + b->n;
 	*o++ = ',';
 	*o++ = '"';
 	memcpy(o, name.p, name.n);

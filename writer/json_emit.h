@@ -20,9 +20,23 @@ void json_raw(struct buf *b, struct str s);
 /* `,"name":` for a name that needs no escapes. */
 void json_key(struct buf *b, struct str name);
 
+/* Room for n bytes to write straight into, or NULL; b->n is then the caller's to move. */
+static inline uint8_t *json_room(struct buf *b, size_t n)
+{
+	if (b->cap - b->n < n && buf_reserve(b, n))
+		return NULL;
+	return b->p + b->n;
+}
+
+/* Bytes that are JSON as they are. */
 static inline void json_puts(struct buf *b, struct str s)
 {
-	buf_put(b, s.p, s.n);
+	uint8_t *o = json_room(b, s.n);
+
+	if (o) {
+		memcpy(o, s.p, s.n);
+		b->n += s.n;
+	}
 }
 
 #endif
