@@ -50,6 +50,7 @@ struct config {
 	uint64_t count;	      /* 0: no limit */
 	uint64_t ring_mb;
 	uint64_t snap_bytes;
+	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
 	uint64_t body_bytes;
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;

@@ -68,6 +68,42 @@ static int set_more(struct config *cfg, const struct option_row *row, const char
 	return 0;
 }
 
+/* The last of them is a way to see sockets, the others are ways to attach; see capture/source.h. */
+static const char *const probe_kinds[] = {"session", "multi", "perf", "sys_enter"};
+
+#define PROBE_KINDS (sizeof(probe_kinds) / sizeof(probe_kinds[0]))
+
+static size_t probe_kind(const char *word, size_t n)
+{
+	size_t i = 0;
+
+	while (i < PROBE_KINDS &&
+	       (strlen(probe_kinds[i]) != n || memcmp(probe_kinds[i], word, n) != 0))
+		i++;
+	return i;
+}
+
+static int set_probes(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	const char *p = value;
+	bool attaches = false;
+	size_t n, kind;
+
+	(void)row;
+	for (;; p += n + 1) {
+		n = strcspn(p, ",");
+		kind = probe_kind(p, n);
+		attaches |= kind < PROBE_KINDS - 1;
+		if (kind == PROBE_KINDS || !p[n])
+			break;
+	}
+	if (kind == PROBE_KINDS || !attaches)
+		return refuse(why, "--probes takes session, multi or perf, not '%s'", value);
+	cfg->probes = value;
+	return 0;
+}
+
 /* A count of things or, with a K or M behind it, of bytes. */
 static int set_number(struct config *cfg, const struct option_row *row, const char *value,
 		      struct why *why)
@@ -277,6 +313,9 @@ const struct option_row option_rows[] = {
 	 1024},
 	{0, "snap", "BYTES", LIVE, "copy at most so much of a call (1M)", set_number,
 	 AT(snap_bytes), 0, 1u << 30},
+	{0, "probes", "KIND[,KIND]", LIVE,
+	 "attach only so (session, multi, perf) or see sockets so (sys_enter)", set_probes, 0, 0,
+	 0},
 	{'v', "verbose", NULL, RUNS, "text: headers; -vv bodies; -vvv debug messages too", set_more,
 	 AT(verbose), 0, 0},
 	{'q', "quiet", NULL, ANY, "only errors and warnings on standard error", set_flag, AT(quiet),

@@ -61,6 +61,7 @@ static int open_source(struct run *r)
 		.command_tree = cfg->command && !cfg->no_descendants,
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
+		.probes = cfg->probes,
 		.path = cfg->replay_path,
 	};
 
