@@ -130,6 +130,13 @@ struct option {
 	const uint8_t *p;
 };
 
+/* What fills up to 32 bits is zero, not what the buffer held before. */
+static void check_padding(const uint8_t *p, size_t n)
+{
+	for (; n % 4; n++)
+		assert_int_equal(p[n], 0);
+}
+
 static bool next_option(const uint8_t **p, const uint8_t *end, struct option *o)
 {
 	assert_true(end - *p >= 4);
@@ -138,6 +145,7 @@ static bool next_option(const uint8_t **p, const uint8_t *end, struct option *o)
 	o->p = *p + 4;
 	*p += 4 + (o->n + 3) / 4 * 4;
 	assert_true(*p <= end);
+	check_padding(o->p, o->n);
 	if (o->code == 0)
 		assert_ptr_equal(*p, end);
 	return o->code != 0;
@@ -219,6 +227,7 @@ static void read_packet(struct rd_file *f, const uint8_t *p, const uint8_t *end)
 	assert_int_equal(n, le32(p + 16));
 	assert_true(n <= 262144 && n <= (size_t)(end - p) - 20);
 	read_frame(k, p + 20, n);
+	check_padding(p + 20, n);
 	p += 20 + (n + 3) / 4 * 4;
 	while (next_option(&p, end, &o)) {
 		if (o.code == 1)

@@ -476,6 +476,7 @@ static void test_both_ends_ipv4(void **state)
 	struct result r;
 
 	(void)state;
+	memset(b.local.addr + 4, 0x55, 12); /* an IPv4 address is its first four octets */
 	maker_open(&m, NULL);
 	maker_text(&m, &a, DIR_WRITE, "one");
 	maker_text(&m, &b, DIR_READ, "one");
