@@ -45,8 +45,9 @@ struct http1 {
 	struct side side[DIR_COUNT];
 	enum dir request_dir; /* when queue.role is known */
 	bool late;
-	uint64_t lost_requests; /* octets in which requests may have been lost */
-	struct arena scratch;	/* for sections of interim responses */
+	uint64_t lost[DIR_COUNT];    /* octets between messages, so messages among them */
+	uint64_t lost_ns[DIR_COUNT]; /* when the last of them were */
+	struct arena scratch;	     /* for sections of interim responses */
 };
 
 /* What a step of the state machine came to. */
@@ -70,6 +71,7 @@ struct input {
 	enum dir dir;
 	const struct slice *s;
 	size_t pos;
+	uint64_t ts_ns;
 	bool expired;
 	enum cut cut;
 	uint64_t lost;	     /* octets, with CUT_GAP */
@@ -173,6 +175,8 @@ static enum step cut_message(struct http1 *p, const struct input *in)
 		t->lost_bytes += in->lost;
 	}
 	end_message(p, in->dir, false);
+	if (is_response_dir(p, in->dir) && in->cut != CUT_CLOSE)
+		http1_queue_give_up(&p->queue, in->lost);
 	return STEP_LOST;
 }
 
@@ -181,10 +185,12 @@ static enum step lose(struct http1 *p, const struct input *in)
 {
 	if (p->side[in->dir].exchange)
 		return cut_message(p, in);
+	p->lost[in->dir] += in->lost;
+	p->lost_ns[in->dir] = in->ts_ns;
 	if (is_response_dir(p, in->dir))
 		http1_queue_give_up(&p->queue, in->lost);
-	else
-		p->lost_requests += in->lost;
+	else if (is_request_dir(p, in->dir))
+		http1_queue_lost_request(&p->queue);
 	reset_side(&p->side[in->dir]);
 	return STEP_LOST;
 }
@@ -196,6 +202,8 @@ static void learn_role(struct http1 *p, enum dir d, bool request)
 	p->request_dir = request ? d : dir_other(d);
 	p->queue.role = p->request_dir == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
 	p->queue.sink->ops->role(p->queue.sink, p->queue.role);
+	if (p->lost[p->request_dir])
+		http1_queue_lost_request(&p->queue);
 }
 
 /* Copies a section into the arena and reads it there. */
@@ -256,6 +264,7 @@ static enum step begin_content(struct http1 *p, struct input *in, struct http1_e
 	m = open_message(p, in->dir);
 	m->state = MESSAGE_OPEN;
 	m->first_ns = side->section_ns;
+	m->last_ns = side->last_ns;
 	side->content = (struct http1_content){0};
 	if (in->cut)
 		return cut_message(p, in);
@@ -266,6 +275,8 @@ static enum step begin_content(struct http1 *p, struct input *in, struct http1_e
 		return STEP_ON;
 	case BODY_TUNNEL:
 		return begin_tunnel(p, in);
+	case BODY_UNKNOWN:
+		return cut_message(p, in);
 	default:
 		http1_content_begin(&side->content, body, m->head.content_length);
 		side->phase = PHASE_CONTENT;
@@ -276,6 +287,7 @@ static enum step begin_content(struct http1 *p, struct input *in, struct http1_e
 static enum step begin_request(struct http1 *p, struct input *in, struct str raw)
 {
 	struct http1_exchange *e = http1_exchange_new(&p->queue, raw.n);
+	enum dir responses = dir_other(in->dir);
 
 	if (!e)
 		return lose(p, in);
@@ -285,10 +297,15 @@ static enum step begin_request(struct http1 *p, struct input *in, struct str raw
 	}
 	learn_role(p, in->dir, true);
 	p->late = false;
-	p->lost_requests = 0;
 	e->txn->tid = p->side[in->dir].section_tid;
 	e->request.state = MESSAGE_OPEN;
 	http1_exchange_queue(&p->queue, e);
+	if (!e->unsure)
+		p->lost[in->dir] = 0;
+	/* Responses were lost after it began, and known to be before it was seen. */
+	if (p->lost_ns[responses] > p->side[in->dir].section_ns)
+		http1_queue_give_up(&p->queue, p->lost[responses]);
+	p->lost[responses] = 0;
 	return begin_content(p, in, e);
 }
 
@@ -302,11 +319,6 @@ static struct http1_exchange *new_orphan(struct http1 *p, const struct side *sid
 	e->txn->tid = side->section_tid;
 	if (p->late)
 		e->txn->flags |= TXN_LATE;
-	if (p->lost_requests) {
-		e->txn->flags |= TXN_LOST_REQUEST;
-		e->txn->lost_bytes += p->lost_requests;
-		p->lost_requests = 0;
-	}
 	if (p->queue.forsaken) {
 		e->txn->flags |= TXN_LIMIT;
 		p->queue.forsaken--;
@@ -318,6 +330,19 @@ static struct http1_exchange *new_orphan(struct http1 *p, const struct side *sid
 static bool looks_interim(struct str raw)
 {
 	return raw.n > 12 && raw.p[9] == '1' && memcmp(raw.p + 9, "101", 3) != 0;
+}
+
+/* What went before an orphan: its request may have been in the octets lost there. */
+static void queue_orphan(struct http1 *p, struct http1_exchange *e)
+{
+	uint64_t *lost = &p->lost[p->request_dir];
+
+	if (*lost) {
+		e->txn->flags |= TXN_LOST_REQUEST;
+		e->txn->lost_bytes += *lost;
+		*lost = 0;
+	}
+	http1_exchange_queue(&p->queue, e);
 }
 
 static enum step read_response(struct http1 *p, struct input *in, struct str raw,
@@ -334,7 +359,7 @@ static enum step read_response(struct http1 *p, struct input *in, struct str raw
 	}
 	learn_role(p, in->dir, false);
 	if (orphan)
-		http1_exchange_queue(&p->queue, e);
+		queue_orphan(p, e);
 	if (h.status / 100 != 1 || h.status == 101) {
 		e->response.head = h;
 		return begin_content(p, in, e);
@@ -350,16 +375,14 @@ static enum step read_response(struct http1 *p, struct input *in, struct str raw
 static enum step begin_response(struct http1 *p, struct input *in, struct str raw)
 {
 	struct side *side = &p->side[in->dir];
-	struct http1_exchange *e = http1_exchange_waiting(&p->queue);
-	bool orphan;
+	struct http1_exchange *e;
+	enum http1_answer answer = http1_queue_answer(&p->queue, side->section_ns, &e);
 
-	if (!e && !p->queue.forsaken && !in->expired)
+	if (answer == ANSWER_WAITS && !in->expired)
 		return STEP_WAIT; /* the request may still come, from another thread */
-	/* What began before its request did answers one that was lost. */
-	orphan = !e || p->queue.forsaken || e->request.first_ns > side->section_ns;
-	if (orphan)
+	if (answer != ANSWER_PAIRS)
 		e = new_orphan(p, side, raw.n);
-	return e ? read_response(p, in, raw, e, orphan) : lose(p, in);
+	return e ? read_response(p, in, raw, e, answer != ANSWER_PAIRS) : lose(p, in);
 }
 
 /* A header section is complete, or cut off. */
@@ -466,7 +489,10 @@ static enum step step_skip(struct http1 *p, struct input *in)
 		n = end;
 	p->queue.sink->ops->secret(p->queue.sink, in->dir, in->s->off + in->pos, n, SECRET_FILL);
 	in->pos += n;
-	return end ? lose(p, in) : STEP_ON;
+	if (!end)
+		return STEP_ON;
+	reset_side(side); /* what follows it depends on fields that were not read */
+	return STEP_LOST;
 }
 
 static enum step step_section(struct http1 *p, struct input *in)
@@ -485,8 +511,10 @@ static enum step step_section(struct http1 *p, struct input *in)
 	if (side->phase == PHASE_HEAD && !side->probed) {
 		enum probe_res r = http1_probe(in->dir, (const uint8_t *)raw.p, raw.n);
 
-		if (r == PROBE_NO)
+		if (r == PROBE_NO) {
+			find_stray_secrets(p, in->dir, raw);
 			return lose(p, in);
+		}
 		side->probed = r == PROBE_YES;
 	}
 	if (g == GATHERED_PART) {
@@ -512,15 +540,17 @@ static enum step step_section(struct http1 *p, struct input *in)
 static enum step step_content(struct http1 *p, struct input *in)
 {
 	struct side *side = &p->side[in->dir];
+	struct http1_message *m = open_message(p, in->dir);
 	const uint8_t *at = in->s->p + in->pos;
+	enum http1_piece piece;
 	size_t taken;
-	enum http1_piece piece = http1_content_next(&side->content, at, in->s->n - in->pos, &taken);
 
+	piece = http1_content_next(&side->content, at, in->s->n - in->pos, &taken);
+	m->last_ns = side->last_ns;
 	in->pos += taken;
 	switch (piece) {
 	case PIECE_DATA:
-		http1_message_content(&p->queue, side->exchange, open_message(p, in->dir), at,
-				      taken);
+		http1_message_content(&p->queue, side->exchange, m, at, taken);
 		if (http1_content_done(&side->content))
 			end_message(p, in->dir, true);
 		return STEP_ON;
@@ -533,6 +563,8 @@ static enum step step_content(struct http1 *p, struct input *in)
 		buf_clear(&side->held);
 		return STEP_ON;
 	case PIECE_BAD:
+		m->head.ambiguity |= 1u << AMBIGUOUS_CHUNK_INVALID;
+		in->pos--; /* the octet that is out of place may begin a message */
 		break;
 	}
 	return lose(p, in);
@@ -581,9 +613,11 @@ static struct parse_res result(enum step st, const struct input *in)
 static struct parse_res http1_feed(void *st, enum dir d, const struct slice *s, bool expired)
 {
 	struct http1 *p = st;
-	struct input in = {.dir = d, .s = s, .expired = expired};
+	struct input in = {.dir = d, .s = s, .ts_ns = s->ts_ns, .expired = expired};
 	enum step last = STEP_ON;
 
+	if (s->off > p->side[d].next_off && p->queue.role != ROLE_UNKNOWN)
+		http1_queue_skipped(&p->queue, is_request_dir(p, d));
 	p->side[d].last_ns = s->ts_ns;
 	while (last == STEP_ON && in.pos < s->n)
 		last = step(p, &in);
@@ -602,8 +636,15 @@ static enum step gap_in_content(struct http1 *p, struct input *in)
 	bool on = http1_content_gap(&side->content, in->lost, &inside);
 
 	http1_message_lost_content(m, inside);
-	if (!on)
-		return lose(p, in);
+	if (!on) {
+		/* what does not fit into the content is the beginning of another message at least */
+		bool more = side->content.state == CONTENT_LENGTH;
+
+		lose(p, in);
+		if (more && is_request_dir(p, in->dir))
+			http1_queue_lost_request(&p->queue);
+		return STEP_LOST;
+	}
 	t->flags |= is_request_dir(p, in->dir) ? TXN_LOST_REQUEST : TXN_LOST_RESPONSE;
 	t->lost_bytes += in->lost;
 	if (http1_content_done(&side->content))
@@ -628,7 +669,7 @@ static struct parse_res http1_gap(void *st, enum dir d, uint64_t lost, uint64_t 
 {
 	struct http1 *p = st;
 	struct side *side = &p->side[d];
-	struct input in = {.dir = d, .expired = true, .cut = CUT_GAP, .lost = lost};
+	struct input in = {.dir = d, .ts_ns = ts_ns, .expired = true, .cut = CUT_GAP, .lost = lost};
 	enum step last = STEP_ON;
 
 	if (side->phase == PHASE_CONTENT) {

@@ -27,6 +27,7 @@ static const char *const ambiguity_names[AMBIGUOUS_COUNT] = {
 	[AMBIGUOUS_TARGET] = "request-target",
 	[AMBIGUOUS_VERSION] = "unknown-version",
 	[AMBIGUOUS_CHUNK_LINE] = "chunk-line",
+	[AMBIGUOUS_CHUNK_INVALID] = "invalid-chunk",
 	[AMBIGUOUS_REFUSED] = "refused-by-strict-parser",
 };
 
@@ -187,6 +188,8 @@ void http1_head_field(struct http1_head *h, struct str name, struct str value)
 			note_coding(h, value);
 		break;
 	}
+	if (h->coded && h->length != LENGTH_NONE)
+		h->ambiguity |= 1u << AMBIGUOUS_CL_TE;
 }
 
 /* llhttp's callbacks. The section is one piece, so every span comes whole, and at most once. */
@@ -290,10 +293,12 @@ int http1_head_read(struct http1_head *h, struct arena *a, struct str section,
 	return err;
 }
 
-/* Whether a length can be had from Content-Length at all. */
+/* Points 5 to 7. An invalid length is an unrecoverable error there; so it is here. */
 static enum http1_body by_length(const struct http1_head *h)
 {
-	return h->length == LENGTH_VALID && h->content_length ? BODY_LENGTH : BODY_NONE;
+	if (h->length == LENGTH_INVALID)
+		return BODY_UNKNOWN;
+	return h->content_length ? BODY_LENGTH : BODY_NONE;
 }
 
 enum http1_body http1_framing(struct http1_head *h, struct str method)
@@ -310,25 +315,20 @@ enum http1_body http1_framing(struct http1_head *h, struct str method)
 	}
 	if (h->coded && h->minor == 0)
 		h->ambiguity |= 1u << AMBIGUOUS_TE_HTTP10;
-	/* 3: Transfer-Encoding overrides Content-Length */
-	if (h->coded && h->length != LENGTH_NONE)
-		h->ambiguity |= 1u << AMBIGUOUS_CL_TE;
-	/* 4 */
+	/* 3 and 4: Transfer-Encoding overrides Content-Length */
 	if (h->chunked)
 		return BODY_CHUNKED;
 	if (h->coded) {
 		/*
-		 * "identity" and misspelt codings: a request is refused or read as if the field were not
-		 * there, so by Content-Length; so is a response that has one. Without it, until close.
+		 * "identity" and misspelt codings. A server refuses them or reads the message as if the
+		 * field were not there, by Content-Length; so do clients with a response that has one.
 		 */
 		if (h->request)
 			h->ambiguity |= 1u << AMBIGUOUS_TE;
-		if (h->request || h->length == LENGTH_VALID)
+		if (h->length != LENGTH_NONE)
 			return by_length(h);
-		return BODY_UNTIL_CLOSE;
+		return h->request ? BODY_UNKNOWN : BODY_UNTIL_CLOSE;
 	}
-	/* 5: an invalid length is an error; what follows is taken as the next message or as noise */
-	/* 6 and 7 */
 	if (h->request || h->length != LENGTH_NONE)
 		return by_length(h);
 	/* 8 */

@@ -31,6 +31,7 @@ enum http1_ambiguity {
 	AMBIGUOUS_TARGET,	    /* octets that a request-target cannot have */
 	AMBIGUOUS_VERSION,	    /* HTTP/1.x with x > 1 */
 	AMBIGUOUS_CHUNK_LINE,	    /* white space or control octets around a chunk size */
+	AMBIGUOUS_CHUNK_INVALID,    /* no chunk where one must be */
 	AMBIGUOUS_REFUSED,	    /* llhttp refused it for a reason not in this list */
 	AMBIGUOUS_COUNT,
 };
@@ -109,7 +110,8 @@ enum http1_body {
 	BODY_LENGTH,
 	BODY_CHUNKED,
 	BODY_UNTIL_CLOSE,
-	BODY_TUNNEL, /* 101, or 2xx to CONNECT: what follows is another protocol */
+	BODY_TUNNEL,  /* 101, or 2xx to CONNECT: what follows is another protocol */
+	BODY_UNKNOWN, /* the fields do not say: what follows cannot be placed */
 };
 
 /*

@@ -126,6 +126,18 @@ static bool known_method(struct str method)
 	return false;
 }
 
+/* One of the forms of RFC 9112 section 3.2, of octets that a URI may have. */
+static bool target_is_plain(const struct http1_head *h)
+{
+	struct str t = h->target;
+
+	for (size_t i = 0; i < t.n; i++)
+		if ((unsigned char)t.p[i] <= ' ' || (unsigned char)t.p[i] >= 0x7f)
+			return false;
+	return t.n && (t.p[0] == '/' || str_eq(t, STR("*")) || memmem(t.p, t.n, "://", 3) ||
+		       str_eq(h->method, STR("CONNECT")));
+}
+
 static struct str last_word(struct str s)
 {
 	size_t i = s.n;
@@ -152,9 +164,8 @@ static int read_request_line(struct http1_head *h, struct str line)
 		h->ambiguity |= BIT(START_LINE_SPACE);
 	if (!known_method(h->method))
 		h->ambiguity |= BIT(METHOD);
-	for (size_t i = 0; i < h->target.n; i++)
-		if (h->target.p[i] <= ' ' || h->target.p[i] == 0x7f)
-			h->ambiguity |= BIT(TARGET);
+	if (!target_is_plain(h))
+		h->ambiguity |= BIT(TARGET);
 	return h->target.n ? 0 : -EBADMSG;
 }
 
@@ -220,8 +231,11 @@ static void end_field(struct http1_head *h, struct str name, struct str value, b
 static void read_fields(struct http1_head *h, struct str rest, bool trailer)
 {
 	struct str line, name = STR_NONE, value = STR_NONE;
+	unsigned int before = h->ambiguity;
 
 	while (next_line(h, &rest, &line) && line.n) {
+		if (!h->cut)
+			before = h->ambiguity;
 		if (!blank(line.p[0])) {
 			end_field(h, name, value, trailer);
 			split_field(h, line, &name, &value);
@@ -232,8 +246,10 @@ static void read_fields(struct http1_head *h, struct str rest, bool trailer)
 			h->ambiguity |= BIT(LEADING_SPACE);
 		}
 	}
-	/* A field that is cut off says nothing about framing. */
+	/* A field that is cut off says nothing, neither about framing nor about its form. */
 	end_field(h, name, value, trailer || h->cut);
+	if (h->cut)
+		h->ambiguity = before;
 }
 
 int http1_head_read_lenient(struct http1_head *h, struct arena *a, struct str section,

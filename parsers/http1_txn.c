@@ -52,24 +52,66 @@ void http1_exchange_free(struct http1_exchange *e)
 	txn_free(e->txn);
 }
 
+static bool all_answered(const struct http1_queue *q)
+{
+	/* More than one request at a time: pipelining, so that those are owed too. */
+	uint64_t pipelined = q->unsure.requests > 1 ? q->unsure.requests : 0;
+
+	return q->unsure.responses >= q->unsure.owed + pipelined;
+}
+
+/* A request begins: pairing is sure again when everything before it must have been answered. */
+static void regain(struct http1_queue *q)
+{
+	struct http1_exchange *e, *next;
+
+	if (!q->unsure.on || !all_answered(q))
+		return;
+	q->unsure.on = false;
+	DL_FOREACH_SAFE(q->list, e, next)
+	if (e->unsure)
+		http1_message_end(q, e, &e->response, false);
+}
+
+static void begin_unsure(struct http1_queue *q, uint64_t owed)
+{
+	q->unsure.on = true;
+	q->unsure.owed = owed;
+	q->unsure.requests = q->unsure.responses = 0;
+}
+
+void http1_queue_lost_request(struct http1_queue *q)
+{
+	begin_unsure(q, q->unsure.on ? q->unsure.owed + 1 : 1);
+}
+
 void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e)
 {
-	if (e->request.state != MESSAGE_NONE)
-		DL_APPEND(q->list, e);
-	else
+	if (e->request.state == MESSAGE_NONE) {
 		DL_PREPEND(q->list, e);
+		q->unsure.responses++;
+	} else {
+		regain(q);
+		e->unsure = q->unsure.on;
+		q->unsure.requests++;
+		DL_APPEND(q->list, e);
+	}
 	q->count++;
 	q->pending_bytes += e->pending_bytes;
 }
 
-struct http1_exchange *http1_exchange_waiting(const struct http1_queue *q)
+enum http1_answer http1_queue_answer(const struct http1_queue *q, uint64_t first_ns,
+				     struct http1_exchange **e)
 {
-	struct http1_exchange *e;
-
-	DL_FOREACH (q->list, e)
-		if (!over(&e->response))
-			return e;
-	return NULL;
+	DL_FOREACH (q->list, *e)
+		if (!over(&(*e)->response))
+			break;
+	if (q->forsaken || (q->unsure.on && (!*e || (*e)->unsure)))
+		return ANSWER_ORPHAN;
+	if (!*e)
+		return ANSWER_WAITS;
+	/* What began before this request did answers one that was lost. */
+	return (*e)->request.first_ns <= first_ns ? ANSWER_PAIRS : ANSWER_ORPHAN;
 }
 
 /* Room for `more` kept octets, doubling; what the arena cannot give is not kept. */
@@ -144,29 +186,49 @@ void http1_exchange_interim(struct http1_exchange *e, struct str status_text)
 void http1_queue_give_up(struct http1_queue *q, uint64_t lost)
 {
 	struct http1_exchange *e, *next;
-	uint64_t oldest_lost = lost;
+	uint64_t oldest_lost = lost, waiting = 0;
 
 	q->forsaken = 0;
 	DL_FOREACH_SAFE(q->list, e, next)
 	{
 		if (over(&e->response))
 			continue;
+		waiting++;
 		if (lost)
 			e->txn->flags |= TXN_LOST_RESPONSE;
 		e->txn->lost_bytes += oldest_lost;
 		oldest_lost = 0;
 		http1_message_end(q, e, &e->response, false);
 	}
+	if (waiting > 1)
+		begin_unsure(q, waiting - 1);
+	else
+		q->unsure.responses++;
 }
 
-/* How it went: by the status, unless the connection ended before the response did. */
+void http1_queue_skipped(struct http1_queue *q, bool requests)
+{
+	const struct http1_exchange *e;
+	uint64_t waiting = 0;
+
+	DL_FOREACH (q->list, e)
+		waiting += !over(&e->response);
+	/* A client that waits for each response has sent nothing more while one is due, nor got one more. */
+	if (requests && waiting)
+		http1_queue_lost_request(q);
+	else if (!requests && waiting > 1)
+		http1_queue_give_up(q, 0);
+}
+
+/* By the status, unless the connection ended before the response did. */
 static enum outcome outcome(const struct http1_queue *q, const struct http1_exchange *e)
 {
-	bool lost = e->txn->flags & TXN_LOST_RESPONSE;
+	const struct http1_message *m = &e->response;
+	bool cut = q->closed && m->state != MESSAGE_WHOLE && !(e->txn->flags & TXN_LOST_RESPONSE);
 
-	if (e->response.state == MESSAGE_WHOLE || (lost && e->response.head.status))
-		return http_outcome(e->response.head.status);
-	return q->closed && !lost ? OUTCOME_ABORTED : OUTCOME_UNKNOWN;
+	if (cut && !e->unsure)
+		return OUTCOME_ABORTED;
+	return http_outcome(m->head.status);
 }
 
 static void fill_envelope(const struct http1_queue *q, struct http1_exchange *e)
@@ -210,6 +272,13 @@ static void add_request(const struct http1_queue *q, struct http1_exchange *e)
 	if (u.full.n)
 		t->target = u.full;
 	http_url_attrs(t, &u);
+}
+
+/* Of a message that was cut off before its content nobody knows the size. */
+static void add_size(struct txn *t, const char *name, const struct http1_message *m)
+{
+	if (m->state == MESSAGE_OPEN || m->state == MESSAGE_WHOLE || m->body_bytes)
+		txn_int(t, name, (int64_t)m->body_bytes);
 }
 
 static void add_content(struct txn *t, const char *name, const struct http1_message *m)
@@ -258,10 +327,8 @@ static void add_attrs(const struct http1_queue *q, struct http1_exchange *e)
 		t->status = resp->head.status_text;
 		txn_int(t, A_HTTP_STATUS, resp->head.status);
 	}
-	if (req->state)
-		txn_int(t, A_HTTP_REQUEST_BODY_SIZE, (int64_t)req->body_bytes);
-	if (resp->head.status)
-		txn_int(t, A_HTTP_RESPONSE_BODY_SIZE, (int64_t)resp->body_bytes);
+	add_size(t, A_HTTP_REQUEST_BODY_SIZE, req);
+	add_size(t, A_HTTP_RESPONSE_BODY_SIZE, resp);
 	add_content(t, A_REQUEST_BODY_BASE64, req);
 	add_content(t, A_RESPONSE_BODY_BASE64, resp);
 	if (req->state)

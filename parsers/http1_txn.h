@@ -34,6 +34,7 @@ struct http1_exchange {
 	struct str interim[HTTP1_INTERIM_MAX];
 	uint32_t interim_count;
 	size_t pending_bytes; /* counted in the queue */
+	bool unsure;	      /* begun while queue.unsure was on */
 };
 
 struct http1_queue {
@@ -45,6 +46,16 @@ struct http1_queue {
 	size_t pending_bytes;
 	/* The next so many responses answer requests that left the queue early. */
 	uint64_t forsaken;
+	/*
+	 * Messages were lost, so that nobody can say which of the coming responses answers which of the
+	 * coming requests: they are not paired until as many responses came as there must be.
+	 */
+	struct {
+		bool on;
+		uint64_t owed;	    /* responses to requests that are not in the queue, at least */
+		uint64_t requests;  /* since then */
+		uint64_t responses; /* since then */
+	} unsure;
 	enum role role;
 	bool closed; /* the connection ended: what has no response never gets one */
 };
@@ -52,13 +63,19 @@ struct http1_queue {
 /* Over the limits the oldest request that has no response yet goes out unanswered. NULL without memory. */
 struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes);
 
-/* Appends a request, or puts an exchange without one in front. */
+/* Appends one that begins with its request, or puts an orphan, which has none, in front. */
 void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e);
 /* Undoes http1_exchange_new() for one that was not queued. */
 void http1_exchange_free(struct http1_exchange *e);
 
-/* The oldest exchange whose response is not over; NULL when there is none. */
-struct http1_exchange *http1_exchange_waiting(const struct http1_queue *q);
+/* The exchange that a response beginning at first_ns belongs to, and what to do when there is none. */
+enum http1_answer {
+	ANSWER_PAIRS,
+	ANSWER_WAITS,  /* for its request to be seen */
+	ANSWER_ORPHAN, /* its request is gone */
+};
+enum http1_answer http1_queue_answer(const struct http1_queue *q, uint64_t first_ns,
+				     struct http1_exchange **e);
 
 /* n octets of content; those to keep are copied. */
 void http1_message_content(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
@@ -75,9 +92,15 @@ void http1_exchange_interim(struct http1_exchange *e, struct str status_text);
 
 /*
  * Where responses were lost or unreadable, nobody can say which of the following answers which request:
- * all that wait are over. `lost` octets count for the oldest; 0 when nothing was lost.
+ * all that wait are over. `lost` octets count for the oldest; 0 when they were unreadable.
  */
 void http1_queue_give_up(struct http1_queue *q, uint64_t lost);
+
+/* At least one request was lost, or is unreadable. */
+void http1_queue_lost_request(struct http1_queue *q);
+
+/* Octets between messages were passed over unread: more messages may have been among them. */
+void http1_queue_skipped(struct http1_queue *q, bool requests);
 
 /* The transaction as it stands goes to the sink; frees the exchange. */
 void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e);
