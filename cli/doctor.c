@@ -12,7 +12,7 @@
 #include "capture/discover.h"
 #include "capture/tls_libs.h"
 #include "cli/run.h"
-#include "core/slice.h"
+#include "select/human.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
@@ -121,12 +121,24 @@ static void check_caps(struct report *r)
 	}
 }
 
+/* File names and versions are other people's bytes. */
+static void put_text(struct report *r, const char *text)
+{
+	struct buf b = {0};
+
+	human_text(&b, str_from(text));
+	if (buf_ok(&b))
+		fwrite(b.p, 1, b.n, r->out);
+	buf_free(&b);
+}
+
 static void put_file(struct report *r, const struct tls_file *f)
 {
-	fprintf(r->out, "      %s: %s%s%s, %zu functions\n", f->shown_path, tls_libs[f->lib].name,
-		f->version ? ", " : "", f->version ? f->version : "", f->site_count);
-	for (size_t i = 0; i < f->missing_count; i++)
-		fprintf(r->out, "          without %s\n", f->missing[i]);
+	fputs("      ", r->out);
+	put_text(r, f->shown_path);
+	fprintf(r->out, ": %s%s", tls_libs[f->lib].name, f->version ? ", " : "");
+	put_text(r, f->version);
+	fprintf(r->out, ", %zu functions\n", f->site_count);
 }
 
 static void check_process(struct report *r, uint32_t pid)
@@ -142,8 +154,11 @@ static void check_process(struct report *r, uint32_t pid)
 		say(r, what, d.count > 0, "%zu files with TLS functions", d.count);
 	for (size_t i = 0; i < d.count; i++)
 		put_file(r, &d.files[i]);
-	for (size_t i = 0; i < d.note_count; i++)
-		fprintf(r->out, "      %s\n", d.notes[i]);
+	for (size_t i = 0; i < d.note_count; i++) {
+		fputs("      ", r->out);
+		put_text(r, d.notes[i]);
+		fputc('\n', r->out);
+	}
 	discovery_clear(&d);
 }
 
