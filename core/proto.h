@@ -62,6 +62,7 @@ struct proto_sink_ops {
 	/*
 	 * No secret will be reported below `off` any more; flow/ releases chunks up to here. A parser that
 	 * never calls it has everything it consumed settled at once; one that does calls settles_itself.
+	 * What is settled in a call that ends in PARSE_LOST counts for nothing.
 	 */
 	void (*settled)(struct proto_sink *s, enum dir d, uint64_t off);
 	/* The traced process turned out to be this side of the connection. */

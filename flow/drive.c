@@ -123,6 +123,19 @@ static void upgrade(struct flow_conn *c, const char *next)
 	c->pub.proto = NULL;
 }
 
+/*
+ * Out of step, as it turned out in a call before which `settled` was settled. Whatever the parser vouched
+ * for in that call it may have misread.
+ */
+static void lose_step(struct flow_conn *c, enum dir d, uint64_t settled, uint64_t end)
+{
+	struct flow_stream *st = &c->stream[d];
+
+	st->in_step = false;
+	st->settled_off = settled;
+	give_up(c, d, end);
+}
+
 static void pass_unparsed(struct flow_conn *c, enum dir d, const struct slice *s)
 {
 	c->flow->stats.unparsed_bytes += s->n;
@@ -157,6 +170,7 @@ static bool take(struct flow_conn *c, enum dir d, struct slice *s, bool last)
 	unsigned int upgrades = 0;
 	bool restarted = false;
 	struct parse_res r;
+	uint64_t settled;
 
 	while (s->n) {
 		if (!st->in_step || !c->ops) {
@@ -167,6 +181,7 @@ static bool take(struct flow_conn *c, enum dir d, struct slice *s, bool last)
 			if (res == PROBE_NO)
 				break;
 		}
+		settled = st->settled_off;
 		r = c->ops->feed(c->parser, d, s, last);
 		if (r.status == PARSE_OK || r.consumed > s->n)
 			r.consumed = s->n;
@@ -179,8 +194,7 @@ static bool take(struct flow_conn *c, enum dir d, struct slice *s, bool last)
 			continue;
 		}
 		/* what broke the parser may itself begin a message, but only once */
-		st->in_step = false;
-		give_up(c, d, s->off);
+		lose_step(c, d, settled, s->off);
 		if (restarted || !s->call_start)
 			break;
 		restarted = true;
@@ -194,6 +208,7 @@ static void tell_gap(struct flow_conn *c, enum dir d, uint64_t off, uint64_t n, 
 {
 	struct flow_stream *st = &c->stream[d];
 	bool unsafe = c->ops && !st->in_step;
+	uint64_t settled = st->settled_off;
 	struct parse_res r;
 
 	c->flow->stats.gap_bytes += n;
@@ -206,8 +221,7 @@ static void tell_gap(struct flow_conn *c, enum dir d, uint64_t off, uint64_t n, 
 		c->stream[dir_other(d)].stalled = false;
 		if (r.status == PARSE_LOST) {
 			unsafe = true;
-			st->in_step = false;
-			give_up(c, d, off + n);
+			lose_step(c, d, settled, off + n);
 		} else if (r.status == PARSE_UPGRADE) {
 			upgrade(c, r.next);
 		} else if (!c->ops->settles_itself || st->settled_off == off) {
