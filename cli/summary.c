@@ -19,6 +19,11 @@ static uint64_t both(const __u64 v[DIR_COUNT])
 	return v[DIR_WRITE] + v[DIR_READ];
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void put_name(FILE *out, const struct identity *id)
 {
 	struct buf b = {0};
@@ -70,11 +75,11 @@ void summary_proc(FILE *out, const struct flow_proc_stats *p)
 	fputs("  ", out);
 	put_name(out, p->proc);
 	fprintf(out,
-		" %s: %" PRIu64 " connections, %" PRIu64 " calls out, %" PRIu64 " in, %" PRIu64
-		" bytes out, %" PRIu64 " in, %" PRIu64 " transactions\n",
-		p->lib && *p->lib ? p->lib : "-", p->conns, (uint64_t)p->counters.calls[DIR_WRITE],
-		(uint64_t)p->counters.calls[DIR_READ], p->bytes[DIR_WRITE], p->bytes[DIR_READ],
-		p->txns);
+		" %s: %" PRIu64 " connection%s, %" PRIu64 " calls out, %" PRIu64 " in, %" PRIu64
+		" bytes out, %" PRIu64 " in, %" PRIu64 " transaction%s\n",
+		p->lib && *p->lib ? p->lib : "-", p->conns, plural(p->conns),
+		(uint64_t)p->counters.calls[DIR_WRITE], (uint64_t)p->counters.calls[DIR_READ],
+		p->bytes[DIR_WRITE], p->bytes[DIR_READ], p->txns, plural(p->txns));
 	if (p->counters.hdr.type == EV_COUNTERS)
 		put_balance(out, &p->counters);
 	else
@@ -123,8 +128,8 @@ void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
 	const char *reason;
 
 	flow_stats(flow, &t->flow);
-	fprintf(out, "tlslens: %" PRIu64 " transactions, %" PRIu64 " connections\n", t->txns,
-		t->flow.conns);
+	fprintf(out, "tlslens: %" PRIu64 " transaction%s, %" PRIu64 " connection%s\n", t->txns,
+		plural(t->txns), t->flow.conns, plural(t->flow.conns));
 	flow_each_proc(flow, one_proc, &walk);
 	put_if(out, t->flow.gap_bytes, "bytes missing from the streams");
 	put_if(out, t->flow.unparsed_bytes, "bytes in no protocol known here");
