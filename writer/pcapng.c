@@ -13,6 +13,7 @@
 #include "core/version.h"
 #include "identity/identity.h"
 #include "writer/pcapng_stream.h"
+#include "writer/pcapng_who.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,6 @@
 #define PCAPNG_STREAMS_MAX 65536u /* live connections; the one idle longest is closed in the file */
 #define PCAPNG_IFACES_MAX 65536u  /* processes; later ones share the last interface */
 #define PCAPNG_PAD_MAX (16u << 20) /* a longer gap is not padded: the connection starts anew */
-#define SHORT_ID_BYTES 12u	   /* of a container id, as container tools print it */
 
 struct iface {
 	struct proc_key key; /* padding zeroed: it is hashed */
@@ -55,67 +55,6 @@ static struct str text_of(const struct buf *b)
 	return (struct str){(const char *)b->p, b->n};
 }
 
-static struct str field(const struct identity *id, enum identity_field f)
-{
-	return id ? id->v[f] : STR_NONE;
-}
-
-static struct str short_id(const struct identity *id)
-{
-	struct str v = field(id, ID_CONTAINER_ID);
-
-	v.n = v.n < SHORT_ID_BYTES ? v.n : SHORT_ID_BYTES;
-	return v;
-}
-
-static void put_field(struct buf *b, const char *name, struct str v)
-{
-	if (!v.n)
-		return;
-	buf_printf(b, "%s=", name);
-	pcapng_put_text(b, v);
-	buf_putc(b, ' ');
-}
-
-static void put_pod(struct buf *b, const struct identity *id)
-{
-	struct str ns = field(id, ID_K8S_NAMESPACE), pod = field(id, ID_K8S_POD);
-
-	if (!pod.n)
-		return;
-	buf_puts(b, "pod=");
-	if (ns.n) {
-		pcapng_put_text(b, ns);
-		buf_putc(b, '/');
-	}
-	pcapng_put_text(b, pod);
-	buf_putc(b, ' ');
-}
-
-/* comm[pid], comm[pid]@container: what `frame.interface_name` filters look for. */
-static void put_iface_name(struct buf *b, const struct identity *id)
-{
-	struct str container = field(id, ID_CONTAINER_NAME), comm = field(id, ID_COMM);
-
-	if (!container.n)
-		container = short_id(id);
-	pcapng_put_text(b, comm.n ? comm : STR("?"));
-	buf_printf(b, "[%" PRIu32 "]", id ? id->key.tgid : 0);
-	if (container.n) {
-		buf_putc(b, '@');
-		pcapng_put_text(b, container);
-	}
-}
-
-static void put_iface_description(struct buf *b, const struct identity *id)
-{
-	put_field(b, "exe", field(id, ID_EXE));
-	put_field(b, "container", field(id, ID_CONTAINER_NAME));
-	put_field(b, "id", short_id(id));
-	put_pod(b, id);
-	buf_puts(b, "(synthetic framing)");
-}
-
 static int write_section(struct pcapng *w)
 {
 	struct buf block = {0};
@@ -142,8 +81,8 @@ static int write_interface(struct pcapng *w, const struct identity *id, bool oth
 		buf_puts(&w->name, "others");
 		buf_puts(&w->text, "processes beyond the limit of interfaces (synthetic framing)");
 	} else {
-		put_iface_name(&w->name, id);
-		put_iface_description(&w->text, id);
+		pcapng_put_iface_name(&w->name, id);
+		pcapng_put_iface_description(&w->text, id);
 	}
 	if (!buf_ok(&w->name) || !buf_ok(&w->text))
 		return -ENOMEM;
@@ -293,7 +232,7 @@ static int stream_of(struct pcapng *w, const struct chunk *c, bool make, struct 
 		DL_DELETE(w->idle, s);
 		DL_APPEND(w->idle, s);
 	}
-	if (s)
+	if (s && c->tid) /* an end is no thread's doing */
 		s->tid = c->tid;
 	*found = s;
 	return 0;
@@ -307,13 +246,9 @@ static void begin_comment(struct pcapng *w, const struct stream *s, const struct
 		[PATH_UNKNOWN] = "(addresses unknown: documentation addresses stand for them) ",
 		[PATH_MOVED] = "(true addresses in use by another connection of this file: moved) ",
 	};
-	const struct identity *id = c->conn->proc;
 
 	buf_clear(&w->text);
-	buf_printf(&w->text, "pid=%" PRIu32 " ", s->pid);
-	put_field(&w->text, "comm", field(id, ID_COMM));
-	put_field(&w->text, "container", field(id, ID_CONTAINER_NAME));
-	put_pod(&w->text, id);
+	pcapng_put_owner(&w->text, c->conn->proc);
 	buf_puts(&w->text, notes[s->path_kind]);
 	if (s->framing == FRAMING_TCP && !c->conn->plain && !w->cfg.tcp_framing)
 		buf_puts(&w->text, "(TLS shown as plain TCP: this port means HTTP to Wireshark) ");

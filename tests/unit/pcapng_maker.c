@@ -31,7 +31,8 @@ static void put(struct maker *m, struct chunk *c, uint64_t n)
 
 	c->off = off[c->dir];
 	c->ts_ns = m->now_ns;
-	c->tid = c->conn->proc ? c->conn->proc->key.tgid + 1 : 0;
+	if (c->kind != CHUNK_CLOSE && c->conn->proc)
+		c->tid = c->conn->proc->key.tgid + 1;
 	off[c->dir] += n;
 	m->now_ns += 1000000;
 	assert_int_equal(writer_pcapng.chunk(m->writer, c), 0);
