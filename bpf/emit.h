@@ -50,6 +50,13 @@ static __always_inline long ring_put(void *rec, __u64 len)
 	return bpf_ringbuf_output(&ring, rec, len, how);
 }
 
+/* User space has to act on it, and soon: there may be a process to look at before it is gone. */
+static __always_inline void urgent_put(struct proc_state *p, void *rec, __u64 len)
+{
+	if (bpf_ringbuf_output(&ring, rec, len, BPF_RB_FORCE_WAKEUP))
+		ADD(p->n.lost_events, 1);
+}
+
 /* 0, or not: the ring was full, which is counted. */
 static __always_inline long event_put(struct proc_state *p, void *rec, __u64 len)
 {

@@ -326,7 +326,7 @@ static void prepare(struct live *l, const struct ev_hdr *ev)
 	struct proc_key key = {.tgid = ev->tgid, .start_ns = ev->start_ns};
 	struct target *t;
 
-	if (ev->type != EV_SOCK_CLOSE && !is_known(l, ev))
+	if (ev->type != EV_SOCK_CLOSE && ev->type != EV_EXIT && !is_known(l, ev))
 		targets_add_forked(&l->targets, key, NULL, &t); /* its EV_FORK was lost */
 	switch (ev->type) {
 	case EV_FORK:

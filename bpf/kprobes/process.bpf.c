@@ -12,7 +12,7 @@ char LICENSE[] SEC("license") = "GPL";
 static __always_inline void proc_put(struct proc_state *p, __u16 type, struct ev_proc *e)
 {
 	hdr_fill(&e->hdr, type, sizeof(*e), p->start_ns);
-	event_put(p, e, sizeof(*e));
+	urgent_put(p, e, sizeof(*e));
 }
 
 SEC("raw_tp/sched_process_fork")
@@ -59,7 +59,7 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
 	hdr_fill(&e.hdr, EV_EXEC, sizeof(e), p->start_ns);
 	p->epoch = e.hdr.ts_ns;
-	event_put(p, &e, sizeof(e));
+	urgent_put(p, &e, sizeof(e));
 	return 0;
 }
 

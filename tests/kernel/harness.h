@@ -32,7 +32,7 @@ struct stream_key {
 /* One generation of one context, as the records told it. */
 struct stream {
 	struct stream_key key;
-	uint64_t end[2], lost[2], want[2];
+	uint64_t end[2], lost[2], final[2];
 	uint64_t sock; /* of the last EV_SOCK */
 	bool ended, from_start;
 	UT_hash_handle hh;
@@ -48,10 +48,13 @@ struct seen {
 	uint64_t socks, sock_closes, conn_ends, forks, execs, exits, identities;
 	struct ev_sock sock[16];
 	struct ev_counters n; /* sums over processes */
+	int status;	      /* of the scenario, as wait(2) gives it */
+	int exit_code;	      /* of all that ended, or'ed */
 	int open_error, end;
 };
 
 struct scenario {
+	void (*before)(struct truth *); /* in the child, before the probes come; or NULL */
 	void (*run)(struct truth *);
 	const char *probes;
 	unsigned int ring_mb;
@@ -133,9 +136,11 @@ static inline void see_end(struct seen *s, const struct ev_conn_end *e)
 
 	s->conn_ends++;
 	st->ended = true;
-	for (int d = 0; d < 2; d++)
+	for (int d = 0; d < 2; d++) {
+		st->final[d] = e->off[d];
 		if (e->off[d] - st->end[d] != e->lost[d] - st->lost[d])
 			s->bad_order++;
+	}
 }
 
 static inline void see_counters(struct seen *s, const struct ev_counters *c)
@@ -170,7 +175,10 @@ static inline void see(struct seen *s, const struct ev_hdr *ev)
 		s->sock_closes += ev->type == EV_SOCK_CLOSE;
 		s->forks += ev->type == EV_FORK;
 		s->execs += ev->type == EV_EXEC;
-		s->exits += ev->type == EV_EXIT;
+		if (ev->type == EV_EXIT) {
+			s->exits++;
+			s->exit_code |= ((const struct ev_proc *)ev)->exit_code;
+		}
 		s->identities += ev->type == EV_IDENTITY;
 		break;
 	}
@@ -197,7 +205,8 @@ static inline uint64_t sum_lost(const struct seen *s)
 static inline bool sound(const struct seen *s)
 {
 	uint64_t captured = s->n.captured_bytes[0] + s->n.captured_bytes[1];
-	bool good = EXPECT_EQ(s->open_error, 0) && EXPECT_EQ(s->end, -EPIPE);
+	bool good =
+		EXPECT_EQ(s->open_error, 0) && EXPECT_EQ(s->end, -EPIPE) && EXPECT_EQ(s->status, 0);
 
 	good &= EXPECT_EQ(s->bad_bytes, 0) & EXPECT_EQ(s->bad_order, 0) &
 		EXPECT_EQ(s->bad_shape, 0);
@@ -254,23 +263,29 @@ static inline void run_scenario(const struct scenario *sc, struct seen *s, struc
 				 .ring_mb = sc->ring_mb ? sc->ring_mb : RING_MB_DEFAULT,
 				 .snap_bytes = sc->snap_bytes ? sc->snap_bytes : SNAP_BYTES_DEFAULT,
 				 .probes = sc->probes};
-	int go[2], status;
+	int go[2], ready[2];
 	void *src = NULL;
 	uint32_t pid32;
 	pid_t pid;
 	char c;
 
 	memset(s, 0, sizeof(*s));
-	if (truth == MAP_FAILED || pipe(go) < 0)
+	if (truth == MAP_FAILED || pipe(go) < 0 || pipe(ready) < 0)
 		exit(1);
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		if (read(go[0], &c, 1) == 1)
+		if (sc->before)
+			sc->before(truth);
+		if (write(ready[1], "r", 1) == 1 && read(go[0], &c, 1) == 1)
 			sc->run(truth);
 		_exit(0);
 	}
 	close(go[0]);
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		exit(1);
+	close(ready[0]);
 	pid32 = (uint32_t)pid;
 	cfg.pids = &pid32;
 	s->open_error = source_bpf.open(&src, &cfg);
@@ -279,9 +294,7 @@ static inline void run_scenario(const struct scenario *sc, struct seen *s, struc
 	close(go[1]);
 	if (s->end >= 0)
 		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	if (!s->open_error && (!WIFEXITED(status) || WEXITSTATUS(status)))
-		printf("# the scenario ended with status %#x\n", status), s->bad_shape++;
+	waitpid(pid, &s->status, 0);
 	if (src)
 		source_bpf.close(src);
 	*out = *truth;

@@ -186,18 +186,17 @@ static void move_sendfile(struct truth *t)
 /* Contexts come and go at one address. */
 static void move_generations(struct truth *t)
 {
-	uint8_t buf[4096];
+	uint8_t buf[4096], *place = buffer(4096);
 	SSL *s;
 
-	fake_next = (SSL *)buffer(4096);
 	for (int k = 0; k < 5; k++) {
-		s = SSL_new(NULL);
+		s = SSL_new(place);
 		counted(t, 0, put(s, buf, 1000));
 		counted(t, 1, SSL_read(s, buf, 10));
 		if (k == 2)
 			SSL_clear(s);
 		if (k == 3) { /* forgotten, and made anew */
-			s = SSL_new(NULL);
+			s = SSL_new(place);
 			counted(t, 0, put(s, buf, 7));
 		}
 		if (k == 2)
