@@ -177,7 +177,7 @@ void grpc_describe(struct txn *t, const struct grpc_call *c)
 	txn_str(t, A_RPC_SYSTEM, STR("grpc"));
 	put_known(t, A_RPC_METHOD, method);
 	describe_status(t, c->status);
-	if (c->message.p)
+	if (c->message.n)
 		txn_str(t, A_GRPC_MESSAGE, percent_decode(&t->arena, c->message));
 	if (parse_timeout(c->timeout, &ns))
 		txn_int(t, A_GRPC_TIMEOUT_NS, ns);

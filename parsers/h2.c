@@ -37,6 +37,7 @@ static uint32_t u32(const uint8_t *p)
 /* Out of step in this direction: nothing that depends on what comes before is left. */
 static void lose(struct h2 *h, enum dir d)
 {
+	h2_block_cut(h, d);
 	h2_streams_lost(h, d);
 	h2_search_begin(h, d);
 	h->dir[d].missed_ns = UINT64_MAX;
@@ -73,10 +74,8 @@ static void check_continuity(struct h2 *h, enum dir d)
 	struct h2_dir *hd = &h->dir[d];
 	bool continues = hd->frame.type == H2_CONTINUATION;
 
-	if (hd->block.open && !(continues && hd->block.on == hd->frame.stream)) {
-		h2_block_spoil(h, d, false);
-		hd->block.open = false;
-	}
+	if (!(continues && hd->block.on == hd->frame.stream))
+		h2_block_cut(h, d);
 	if (continues && !hd->block.open) {
 		h2_block_begin(h, d, hd->frame.stream, false);
 		h2_block_spoil(h, d, false);
@@ -310,6 +309,8 @@ static struct parse_res h2_feed(void *state, enum dir d, const struct slice *s, 
 	(void)expired;
 	res = h->dir[d].phase == H2_SEARCH ? h2_search_feed(h, d, s) : h2_frames(h, d, s);
 	settle(h, d, s->off + res.consumed);
+	if (h->learnt)
+		h2_streams_sweep(h);
 	return res;
 }
 
@@ -326,6 +327,7 @@ static void skip_in_frame(struct h2 *h, enum dir d, uint32_t lost, uint64_t ts_n
 			h2_stream_data_lost(h, d, hd->frame.stream, in_bulk, ts_ns);
 		else if (is_fragment(&hd->frame))
 			h2_block_spoil(h, d, false);
+		hd->block.lost += in_bulk;
 		if (hd->bulk == 0)
 			on_bulk(h, d, &none);
 	}
@@ -361,7 +363,8 @@ static void h2_close(void *state, uint64_t now_ns)
 {
 	struct h2 *h = state;
 
-	h2_streams_close(h, now_ns);
+	(void)now_ns;
+	h2_streams_close(h);
 	for (int d = 0; d < DIR_COUNT; d++) {
 		hpack_reset(&h->dir[d].hpack);
 		h2_block_free(&h->dir[d].block);

@@ -87,6 +87,7 @@ struct h2_block {
 	uint32_t on;	 /* the frames' stream */
 	uint32_t stream; /* that the fields belong to: the promised one of PUSH_PROMISE */
 	uint32_t continuations;
+	uint64_t lost; /* octets of it that are missing, when that is known */
 	uint64_t ts_ns;
 	uint32_t tid;
 	struct buf octets; /* when it came in parts */
@@ -150,6 +151,7 @@ struct h2 {
 	struct proto_sink *sink;
 	const struct limits *limits;
 	int requests; /* the direction requests go, -1: not known yet */
+	bool learnt;  /* ... just now */
 	bool lost;    /* bytes were lost: streams may linger */
 	uint32_t holes_n;
 	struct h2_hole holes[H2_HOLES_MAX];
@@ -200,6 +202,8 @@ void h2_block_begin(struct h2 *h, enum dir d, uint32_t stream, bool push);
 void h2_block_piece(struct h2 *h, enum dir d, const struct h2_bytes *piece, bool last);
 /* The block cannot be read any more; its octets so far are masked and the context begins anew. */
 void h2_block_spoil(struct h2 *h, enum dir d, bool limit);
+/* Nor will its end be seen: tells the stream what there was. Nothing without an open block. */
+void h2_block_cut(struct h2 *h, enum dir d);
 void h2_block_free(struct h2_block *b);
 
 /* h2_stream.c: ts and tid are those of the frame, or of the bytes. */
@@ -219,8 +223,10 @@ void h2_streams_lost(struct h2 *h, enum dir d);
 /* Streams above `first` may be opened unseen from now on. */
 void h2_hole_open(struct h2 *h, uint32_t first, enum h2_hole_kind kind);
 void h2_streams_tick(struct h2 *h, uint64_t now_ns);
-void h2_streams_close(struct h2 *h, uint64_t now_ns);
+void h2_streams_close(struct h2 *h);
 int h2_streams_upgraded(struct h2 *h, const struct txn *from);
+/* After requests were learnt: what waited for that and is over. */
+void h2_streams_sweep(struct h2 *h);
 /* Requests go this way. */
 void h2_learn_requests(struct h2 *h, enum dir d);
 
@@ -228,6 +234,6 @@ void h2_learn_requests(struct h2 *h, enum dir d);
 bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st);
 
 /* h2_txn.c: the stream is over; hands its transaction to the sink. */
-void h2_txn_emit(struct h2 *h, struct h2_stream *st, uint64_t now_ns);
+void h2_txn_emit(struct h2 *h, struct h2_stream *st);
 
 #endif

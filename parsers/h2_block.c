@@ -257,6 +257,16 @@ void h2_block_spoil(struct h2 *h, enum dir d, bool limit)
 	hpack_reset(&h->dir[d].hpack);
 }
 
+void h2_block_cut(struct h2 *h, enum dir d)
+{
+	struct walker w = {.h = h, .d = d};
+
+	if (!h->dir[d].block.open)
+		return;
+	h2_block_spoil(h, d, false);
+	finish(h, d, &w, NULL, 0);
+}
+
 void h2_block_free(struct h2_block *b)
 {
 	buf_free(&b->octets);

@@ -43,9 +43,6 @@ void h2_search_begin(struct h2 *h, enum dir d)
 	if (hd->phase == H2_SEARCH)
 		give_up(h, d, hd->search.held.n);
 	h2_search_free(&hd->search);
-	if (hd->block.open)
-		h2_block_spoil(h, d, false);
-	hd->block.open = false;
 	hpack_reset(&hd->hpack);
 	hd->phase = H2_SEARCH;
 	hd->have = 0;

@@ -18,6 +18,7 @@ void h2_learn_requests(struct h2 *h, enum dir d)
 	if (h->requests >= 0)
 		return;
 	h->requests = (int)d;
+	h->learnt = true;
 	h->sink->ops->role(h->sink, d == DIR_READ ? ROLE_SERVER : ROLE_CLIENT);
 }
 
@@ -84,6 +85,12 @@ struct h2_stream *h2_stream_new(struct h2 *h, uint32_t id, uint64_t ts_ns, uint3
 	return st;
 }
 
+static void touch(struct h2_stream *st, uint64_t ts_ns)
+{
+	if (ts_ns > st->active_ns)
+		st->active_ns = ts_ns;
+}
+
 static void discard(struct h2 *h, struct h2_stream *st)
 {
 	h->kept_bytes -= st->kept_bytes;
@@ -99,7 +106,7 @@ static void add(struct h2 *h, struct h2_stream *st)
 		oldest->txn->flags |= TXN_LIMIT;
 		if (oldest->id > h->evicted)
 			h->evicted = oldest->id;
-		h2_txn_emit(h, oldest, st->active_ns);
+		h2_txn_emit(h, oldest);
 	}
 	HASH_ADD(hh, h->streams, id, sizeof(st->id), st);
 }
@@ -113,7 +120,7 @@ static void wait_for_request(struct h2 *h, struct h2_stream *st, bool wait)
 }
 
 /* A request opened stream `id`: what waits for a request with a lower number waits in vain. */
-static void opened(struct h2 *h, uint32_t id, uint64_t ts_ns)
+static void opened(struct h2 *h, uint32_t id)
 {
 	struct h2_stream *st, *next;
 
@@ -125,11 +132,11 @@ static void opened(struct h2 *h, uint32_t id, uint64_t ts_ns)
 		return;
 	HASH_ITER (hh, h->streams, st, next)
 		if (st->unpaired && st->id < id)
-			h2_txn_emit(h, st, ts_ns);
+			h2_txn_emit(h, st);
 }
 
 /* Emits the stream when nothing of its exchange is to come. */
-static void conclude(struct h2 *h, struct h2_stream *st, uint64_t ts_ns)
+static void conclude(struct h2 *h, struct h2_stream *st)
 {
 	const struct h2_msg *req, *resp;
 
@@ -140,9 +147,9 @@ static void conclude(struct h2 *h, struct h2_stream *st, uint64_t ts_ns)
 	if (!resp->ended)
 		return;
 	if (req->ended)
-		h2_txn_emit(h, st, ts_ns);
+		h2_txn_emit(h, st);
 	else if (!req->seen && !req->body_bytes && (st->id <= h->opened || !(st->id & 1)))
-		h2_txn_emit(h, st, ts_ns); /* its request was before our time */
+		h2_txn_emit(h, st); /* its request was before our time */
 	else if (!req->seen && !req->body_bytes)
 		wait_for_request(h, st, true);
 }
@@ -258,7 +265,7 @@ static void take_request(struct h2 *h, enum dir d, struct h2_stream *st,
 	m->seen = true;
 	wait_for_request(h, st, false);
 	if (!trailers)
-		opened(h, st->id, b->ts_ns);
+		opened(h, st->id);
 }
 
 void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_section *sec,
@@ -281,16 +288,21 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 		}
 	}
 	request = is_request(h, d, sec);
-	st->active_ns = m->end_ns = b->ts_ns;
+	m->end_ns = b->ts_ns;
+	touch(st, b->ts_ns);
 	m->unknown |= sec->unknown || sec->broken || sec->limit;
 	if (sec->limit)
 		st->txn->flags |= TXN_LIMIT;
+	if (b->lost) {
+		m->lost = true;
+		st->txn->lost_bytes += b->lost;
+	}
 	if (request)
 		take_request(h, d, st, sec, b);
 	else
 		take_response(h, d, st, sec, b);
 	m->ended |= b->end_stream || b->push;
-	conclude(h, st, b->ts_ns);
+	conclude(h, st);
 }
 
 static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
@@ -336,7 +348,8 @@ void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes
 	m = &st->msg[d];
 	m->body_bytes += b->n;
 	m->inexact |= !m->seen;
-	m->end_ns = st->active_ns = b->ts_ns;
+	m->end_ns = b->ts_ns;
+	touch(st, b->ts_ns);
 	grpc_data(&m->framing, b->p, b->n);
 	keep_body(h, st, m, b);
 }
@@ -350,7 +363,7 @@ void h2_stream_data_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint
 	st->msg[d].lost = true;
 	st->msg[d].body_bytes += n;
 	st->txn->lost_bytes += n;
-	st->active_ns = ts_ns;
+	touch(st, ts_ns);
 	grpc_data_lost(&st->msg[d].framing, n);
 }
 
@@ -361,8 +374,9 @@ void h2_stream_end(struct h2 *h, enum dir d, uint32_t id, uint64_t ts_ns)
 	if (!st)
 		return;
 	st->msg[d].ended = true;
-	st->msg[d].end_ns = st->active_ns = ts_ns;
-	conclude(h, st, ts_ns);
+	st->msg[d].end_ns = ts_ns;
+	touch(st, ts_ns);
+	conclude(h, st);
 }
 
 void h2_stream_reset(struct h2 *h, uint32_t id, uint32_t code, uint64_t ts_ns)
@@ -373,7 +387,8 @@ void h2_stream_reset(struct h2 *h, uint32_t id, uint32_t code, uint64_t ts_ns)
 		return;
 	st->reset = true;
 	st->reset_code = code;
-	h2_txn_emit(h, st, ts_ns);
+	touch(st, ts_ns);
+	h2_txn_emit(h, st);
 }
 
 /* RFC 9113 section 6.8: streams of the receiver above `last` were not and will not be processed. */
@@ -388,7 +403,8 @@ void h2_streams_goaway(struct h2 *h, enum dir d, uint32_t last, uint32_t code, u
 			continue;
 		st->reset = true;
 		st->reset_code = code;
-		h2_txn_emit(h, st, ts_ns);
+		touch(st, ts_ns);
+		h2_txn_emit(h, st);
 	}
 }
 
@@ -436,15 +452,24 @@ void h2_streams_tick(struct h2 *h, uint64_t now_ns)
 	h->scan_ns = now_ns;
 	HASH_ITER (hh, h->streams, st, next)
 		if (overdue(st, now_ns))
-			h2_txn_emit(h, st, now_ns);
+			h2_txn_emit(h, st);
 }
 
-void h2_streams_close(struct h2 *h, uint64_t now_ns)
+void h2_streams_sweep(struct h2 *h)
+{
+	struct h2_stream *st, *next;
+
+	h->learnt = false;
+	HASH_ITER (hh, h->streams, st, next)
+		conclude(h, st);
+}
+
+void h2_streams_close(struct h2 *h)
 {
 	struct h2_stream *st, *next;
 
 	HASH_ITER (hh, h->streams, st, next)
-		h2_txn_emit(h, st, now_ns);
+		h2_txn_emit(h, st);
 }
 
 static struct str copy(struct arena *a, struct str s)

@@ -171,7 +171,7 @@ static void fill_envelope(struct exchange *x)
 	t->role = x->h->requests == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
 	t->has_stream = true;
 	t->stream_id = x->st->id;
-	t->end_ns = req->end_ns > resp->end_ns ? req->end_ns : resp->end_ns;
+	t->end_ns = x->st->active_ns;
 	t->request_end_ns = req->ended ? req->end_ns : 0;
 	t->response_start_ns = resp->start_ns;
 	t->request_body_bytes = req->body_bytes;
@@ -180,6 +180,7 @@ static void fill_envelope(struct exchange *x)
 	t->flags |= resp->lost ? TXN_LOST_RESPONSE : 0;
 	t->flags |= x->late ? TXN_LATE : 0;
 	t->flags |= req->seen ? 0 : TXN_NO_REQUEST;
+	t->flags |= x->st->hole == H2_HOLE_GAP ? TXN_LOST_REQUEST : 0;
 	t->flags |= resp->ended || lost ? 0 : TXN_NO_RESPONSE;
 	t->flags |= req->unknown || resp->unknown ? TXN_UNKNOWN_HEADERS : 0;
 	if (resp->ended || (lost && !x->st->reset))
@@ -213,7 +214,7 @@ static void add_attrs(struct exchange *x)
 		txn_str(t, A_ERROR_TYPE, code);
 }
 
-void h2_txn_emit(struct h2 *h, struct h2_stream *st, uint64_t now_ns)
+void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 {
 	struct exchange x = {.h = h, .st = st, .t = st->txn};
 	int requests = h->requests;
@@ -239,8 +240,6 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st, uint64_t now_ns)
 	if (st->upgraded)
 		x.q.line = *st->upgraded;
 	fill_envelope(&x);
-	if (!x.t->end_ns)
-		x.t->end_ns = now_ns;
 	add_attrs(&x);
 	for (int d = 0; d < DIR_COUNT; d++)
 		buf_free(&st->msg[d].body);

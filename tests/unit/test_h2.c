@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "parsers/rows.h"
+#include "tests/unit/proto_fixture.h"
+
+int main(void)
+{
+	return fixture_main(&proto_http2, "tests/fixtures/h2");
+}
