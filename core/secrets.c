@@ -84,9 +84,13 @@ enum secret_kind secret_header(struct str name)
 {
 	if (!name.n)
 		return SECRET_NONE;
-	for (size_t i = 0; i < COUNT(header_rows); i++)
-		if (name.n == header_rows[i].name.n && str_ieq(name, header_rows[i].name))
+	for (size_t i = 0; i < COUNT(header_rows); i++) {
+		struct str row = header_rows[i].name;
+
+		/* most names go by length and first letter */
+		if (name.n == row.n && lower(name.p[0]) == row.p[0] && str_ieq(name, row))
 			return header_rows[i].kind;
+	}
 	return ends_like_credential(name) ? SECRET_WHOLE : SECRET_NONE;
 }
 
@@ -141,15 +145,20 @@ static void tell(const struct ranges *r, size_t from, size_t to)
 		r->fn(r->arg, from, to - from);
 }
 
-static size_t find(struct str v, size_t from, size_t to, char c)
+/* The first of any of the octets in `set` in [from, to), else to. */
+static size_t find(struct str v, size_t from, size_t to, const char *set)
 {
-	const char *q = from < to ? memchr(v.p + from, c, to - from) : NULL;
+	for (; *set && from < to; set++) {
+		const char *q = memchr(v.p + from, *set, to - from);
 
-	return q ? (size_t)(q - v.p) : to;
+		if (q)
+			to = (size_t)(q - v.p);
+	}
+	return to;
 }
 
-/* The first of any of the octets in [from, to), else to. */
-static size_t find_any(struct str v, size_t from, size_t to, const char *set)
+/* The same octet by octet: repeated from each result on, it stays linear whatever the value is. */
+static size_t walk(struct str v, size_t from, size_t to, const char *set)
 {
 	while (from < to && (!v.p[from] || !strchr(set, v.p[from])))
 		from++;
@@ -159,7 +168,7 @@ static size_t find_any(struct str v, size_t from, size_t to, const char *set)
 /* [from, to) is name=value; without a name all of it is the value (as browsers read it). */
 static void tell_pair(const struct ranges *r, size_t from, size_t to)
 {
-	size_t eq = find(r->v, from, to, '=');
+	size_t eq = find(r->v, from, to, "=");
 
 	tell(r, eq < to ? eq + 1 : from, to);
 }
@@ -167,7 +176,7 @@ static void tell_pair(const struct ranges *r, size_t from, size_t to)
 static void cookies(const struct ranges *r)
 {
 	for (size_t at = 0; at < r->v.n;) {
-		size_t end = find(r->v, at, r->v.n, ';');
+		size_t end = find(r->v, at, r->v.n, ";");
 
 		tell_pair(r, at, end);
 		at = end + 1;
@@ -180,7 +189,7 @@ static void after_scheme(const struct ranges *r)
 
 	while (at < r->v.n && r->v.p[at] == ' ')
 		at++;
-	end = find(r->v, at, r->v.n, ' ');
+	end = find(r->v, at, r->v.n, " ");
 	/* One word alone is a bare token more often than a scheme without credentials. */
 	tell(r, end < r->v.n ? end : at, r->v.n);
 }
@@ -206,7 +215,7 @@ static void url(const struct ranges *r)
 	size_t auth = authority_start(r->v), at;
 
 	if (auth) {
-		size_t end = find_any(r->v, auth, r->v.n, "/?#"), userinfo = end;
+		size_t end = find(r->v, auth, r->v.n, "/?#"), userinfo = end;
 
 		while (userinfo > auth && r->v.p[userinfo - 1] != '@')
 			userinfo--;
@@ -214,16 +223,16 @@ static void url(const struct ranges *r)
 			tell(r, auth, userinfo - 1);
 		auth = end;
 	}
-	at = find_any(r->v, auth, r->v.n, "?#");
+	at = find(r->v, auth, r->v.n, "?#");
 	while (at < r->v.n) {
-		size_t name = at + 1, eq = find_any(r->v, name, r->v.n, "=&;?#");
+		size_t name = at + 1, eq = walk(r->v, name, r->v.n, "=&;?#");
 
 		at = eq;
 		if (eq < r->v.n && r->v.p[eq] == '=') {
 			struct str n = {r->v.p + name, eq - name};
 			bool secret = secret_param(n);
 
-			at = find_any(r->v, eq + 1, r->v.n, secret ? "&#" : "&;#");
+			at = walk(r->v, eq + 1, r->v.n, secret ? "&#" : "&;#");
 			if (secret)
 				tell(r, eq + 1, at);
 		}
@@ -247,7 +256,7 @@ void secret_ranges(enum secret_kind kind, struct str value, secret_range_fn *fn,
 		cookies(&r);
 		break;
 	case SECRET_SET_COOKIE:
-		tell_pair(&r, 0, find(value, 0, value.n, ';'));
+		tell_pair(&r, 0, find(value, 0, value.n, ";"));
 		break;
 	case SECRET_URL:
 		url(&r);

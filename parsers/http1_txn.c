@@ -13,12 +13,17 @@ static bool over(const struct http1_message *m)
 	return m->state >= MESSAGE_WHOLE;
 }
 
+static bool waits(const struct http1_exchange *e)
+{
+	return e->response.state == MESSAGE_NONE;
+}
+
 static void evict_oldest(struct http1_queue *q)
 {
 	struct http1_exchange *e;
 
 	DL_FOREACH (q->list, e) {
-		if (e->response.state == MESSAGE_NONE && over(&e->request)) {
+		if (waits(e) && over(&e->request)) {
 			e->txn->flags |= TXN_LIMIT;
 			q->forsaken++;
 			http1_exchange_emit(q, e);
@@ -32,8 +37,6 @@ struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_
 	struct http1_exchange *e;
 	struct txn *t;
 
-	if (q->count >= q->limits->pipeline || q->pending_bytes > HTTP1_PENDING_BYTES)
-		evict_oldest(q);
 	t = txn_new(q->conn);
 	if (!t)
 		return NULL;
@@ -92,6 +95,8 @@ void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e)
 		q->unsure.responses++;
 	} else {
 		regain(q);
+		if (q->count >= q->limits->pipeline || q->pending_bytes > HTTP1_PENDING_BYTES)
+			evict_oldest(q);
 		e->unsure = q->unsure.on;
 		q->unsure.requests++;
 		DL_APPEND(q->list, e);
@@ -183,7 +188,7 @@ void http1_exchange_interim(struct http1_exchange *e, struct str status_text)
 		e->txn->flags |= TXN_LIMIT;
 }
 
-void http1_queue_give_up(struct http1_queue *q, uint64_t lost)
+bool http1_queue_give_up(struct http1_queue *q, uint64_t lost)
 {
 	struct http1_exchange *e, *next;
 	uint64_t oldest_lost = lost, waiting = 0;
@@ -191,7 +196,7 @@ void http1_queue_give_up(struct http1_queue *q, uint64_t lost)
 	q->forsaken = 0;
 	DL_FOREACH_SAFE(q->list, e, next)
 	{
-		if (over(&e->response))
+		if (!waits(e))
 			continue;
 		waiting++;
 		if (lost)
@@ -204,6 +209,7 @@ void http1_queue_give_up(struct http1_queue *q, uint64_t lost)
 		begin_unsure(q, waiting - 1);
 	else
 		q->unsure.responses++;
+	return waiting > 0;
 }
 
 void http1_queue_skipped(struct http1_queue *q, bool requests)
@@ -212,7 +218,7 @@ void http1_queue_skipped(struct http1_queue *q, bool requests)
 	uint64_t waiting = 0;
 
 	DL_FOREACH (q->list, e)
-		waiting += !over(&e->response);
+		waiting += waits(e);
 	/* A client that waits for each response has sent nothing more while one is due, nor got one more. */
 	if (requests && waiting)
 		http1_queue_lost_request(q);

@@ -60,10 +60,13 @@ struct http1_queue {
 	bool closed; /* the connection ended: what has no response never gets one */
 };
 
-/* Over the limits the oldest request that has no response yet goes out unanswered. NULL without memory. */
+/* NULL without memory. */
 struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes);
 
-/* Appends one that begins with its request, or puts an orphan, which has none, in front. */
+/*
+ * Appends one that begins with its request, or puts an orphan, which has none, in front. Over the limits
+ * the oldest request that has no response yet goes out unanswered.
+ */
 void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e);
 /* Undoes http1_exchange_new() for one that was not queued. */
 void http1_exchange_free(struct http1_exchange *e);
@@ -92,9 +95,10 @@ void http1_exchange_interim(struct http1_exchange *e, struct str status_text);
 
 /*
  * Where responses were lost or unreadable, nobody can say which of the following answers which request:
- * all that wait are over. `lost` octets count for the oldest; 0 when they were unreadable.
+ * all that wait are over. `lost` octets count for the oldest; 0 when they were unreadable. False when
+ * none waits.
  */
-void http1_queue_give_up(struct http1_queue *q, uint64_t lost);
+bool http1_queue_give_up(struct http1_queue *q, uint64_t lost);
 
 /* At least one request was lost, or is unreadable. */
 void http1_queue_lost_request(struct http1_queue *q);

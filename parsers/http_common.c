@@ -8,13 +8,16 @@ static struct str from(struct str s, size_t at)
 	return (struct str){s.p + at, s.n - at};
 }
 
+/* The first of any of the octets in `set`, else the length. */
 static size_t find(struct str s, const char *set)
 {
-	size_t i = 0;
+	for (; *set && s.n; set++) {
+		const char *q = memchr(s.p, *set, s.n);
 
-	while (i < s.n && (!s.p[i] || !strchr(set, s.p[i])))
-		i++;
-	return i;
+		if (q)
+			s.n = (size_t)(q - s.p);
+	}
+	return s.n;
 }
 
 /* Length of the "scheme" of "scheme://", else 0. */
