@@ -72,13 +72,27 @@ static bool open_at(struct flow_conn *c, enum dir d, const struct proto_ops *row
 	return true;
 }
 
-enum probe_res flow_detect(struct flow_conn *c, enum dir d, const struct slice *s, bool last)
+static void start_anew(struct flow_conn *c, enum dir d)
 {
 	struct flow_stream *st = &c->stream[d];
+
+	if (st->fed) {
+		c->ops->resync(c->parser, d);
+		c->flow->stats.resyncs++;
+	}
+	st->in_step = true;
+}
+
+enum probe_res flow_detect(struct flow_conn *c, enum dir d, const struct slice *s, bool last)
+{
 	const struct proto_ops *found = c->ops;
 	enum probe_res res;
 	struct look l;
 
+	if (c->ops && c->ops->seeks) {
+		start_anew(c, d);
+		return PROBE_YES;
+	}
 	if (!s->call_start && !(s->off == 0 && c->pub.from_start))
 		return PROBE_NO;
 	l = gather(c, d, s);
@@ -89,10 +103,6 @@ enum probe_res flow_detect(struct flow_conn *c, enum dir d, const struct slice *
 		return PROBE_NO;
 	if (!c->ops)
 		return open_at(c, d, found, s->off) ? PROBE_YES : PROBE_NO;
-	if (st->fed) {
-		c->ops->resync(c->parser, d);
-		c->flow->stats.resyncs++;
-	}
-	st->in_step = true;
+	start_anew(c, d);
 	return PROBE_YES;
 }

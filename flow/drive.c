@@ -195,7 +195,7 @@ static bool take(struct flow_conn *c, enum dir d, struct slice *s, bool last)
 		}
 		/* what broke the parser may itself begin a message, but only once */
 		lose_step(c, d, settled, s->off);
-		if (restarted || !s->call_start)
+		if (c->ops->seeks ? restarted && !r.consumed : restarted || !s->call_start)
 			break;
 		restarted = true;
 	}

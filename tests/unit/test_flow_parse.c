@@ -302,6 +302,44 @@ static void the_call_that_broke_step_may_begin_a_message(void **state)
 	assert_int_equal(stats_of(h).resyncs, 1);
 }
 
+/* Such a parser is fed on wherever it stands: nobody looks for a start on its behalf. */
+static void a_parser_that_seeks_finds_its_own_way(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	harness_open(&h, &(struct flow_cfg){.chunks = true, .rows = toy_seek_rows});
+	harness_sock(&h, HARNESS_CONN, 1, HARNESS_SOCK, 443);
+	SAY(&h, W, 0, "Q /a\nnonsense\nQ /b\n");
+	CHECK(&h, "data 4242-1000-1 > @0 \"*************~Q /b\\n\"\n");
+	DATA(&h, .off = 23, .lost = 4, .text = "tail\nQ /c\n", .part = 1, PROVEN);
+	CHECK(&h, "gap 4242-1000-1 > @19 4 unsafe\n"
+		  "data 4242-1000-1 > @23 \"~~~~~Q /c\\n\"\n");
+	SAY(&h, R, 0, "R 1\nR 2\nR 3\n");
+	CHECK(&h, "data 4242-1000-1 < @0 \"R 1\\nR 2\\nR 3\\n\"\n"
+		  "txn 4242-1000-1 nested Q /a 1 lost-request lost 4\n"
+		  "txn 4242-1000-1 nested Q /b 2\n"
+		  "txn 4242-1000-1 nested Q /c 3\n");
+	assert_int_equal(stats_of(&h).resyncs, 2);
+	assert_int_equal(stats_of(&h).unparsed_bytes, 0);
+	harness_close(&h);
+}
+
+static void a_parser_that_seeks_joins_both_directions(void **state)
+{
+	struct harness h;
+
+	(void)state;
+	harness_open(&h, &(struct flow_cfg){.chunks = true, .rows = toy_seek_rows});
+	harness_sock(&h, HARNESS_CONN, 1, HARNESS_SOCK, 443);
+	SAY_LATE(&h, W, 40, "Q /a\nQ /b\n"); /* its first line is skipped: it was told "late" */
+	SAY_LATE(&h, R, 70, "of a body\nR 2\n");
+	CHECK(&h, "data 4242-1000-1 > @40 \"~~~~~Q /b\\n\"\n"
+		  "data 4242-1000-1 < @70 \"~~~~~~~~~~R 2\\n\"\n"
+		  "txn 4242-1000-1 nested Q /b 2 late\n");
+	harness_close(&h);
+}
+
 static void datagrams_are_whole_messages(void **state)
 {
 	struct harness *h = *state;
@@ -367,6 +405,8 @@ int main(void)
 		STAGED(lost_step_is_found_at_the_next_call),
 		STAGED(a_gap_the_parser_cannot_bridge_is_unsafe),
 		STAGED(the_call_that_broke_step_may_begin_a_message),
+		cmocka_unit_test(a_parser_that_seeks_finds_its_own_way),
+		cmocka_unit_test(a_parser_that_seeks_joins_both_directions),
 		STAGED(datagrams_are_whole_messages),
 		STAGED(parser_ticks_come_on_record_time),
 		STAGED(sink_ticks_come_on_record_time_in_real_time),

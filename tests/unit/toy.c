@@ -17,6 +17,7 @@ struct half {
 	size_t n;
 	uint64_t off, first_ns; /* of the line */
 	uint64_t body;
+	bool seeking; /* for the end of a line */
 };
 
 struct toy {
@@ -50,6 +51,15 @@ static void *toy_open(const struct proto_open *o)
 		t->sink = o->sink;
 		t->late = o->late;
 	}
+	return t;
+}
+
+static void *seek_open(const struct proto_open *o)
+{
+	struct toy *t = toy_open(o);
+
+	if (t)
+		t->half[DIR_WRITE].seeking = t->half[DIR_READ].seeking = o->late;
 	return t;
 }
 
@@ -136,12 +146,25 @@ static size_t skip_body(struct toy *t, enum dir d, struct half *h, uint64_t off,
 	return k;
 }
 
+static size_t seek(struct toy *t, enum dir d, struct half *h, const struct slice *s)
+{
+	const uint8_t *end = memchr(s->p, '\n', s->n);
+	size_t n = end ? (size_t)(end - s->p) + 1 : s->n;
+
+	t->sink->ops->secret(t->sink, d, s->off, n, '~');
+	t->sink->ops->settled(t->sink, d, s->off + n);
+	h->seeking = !end;
+	return n;
+}
+
 static struct parse_res toy_feed(void *st, enum dir d, const struct slice *s, bool expired)
 {
 	struct toy *t = st;
 	struct half *h = &t->half[d];
 	struct parse_res r = {PARSE_OK, 0, NULL};
 
+	if (h->seeking)
+		r.consumed = seek(t, d, h, s);
 	while (r.consumed < s->n) {
 		if (h->body) {
 			r.consumed += skip_body(t, d, h, s->off + r.consumed, s->n - r.consumed);
@@ -194,6 +217,13 @@ static void toy_resync(void *st, enum dir d)
 	t->half[d] = (struct half){0};
 }
 
+static void seek_resync(void *st, enum dir d)
+{
+	struct toy *t = st;
+
+	t->half[d] = (struct half){.seeking = true};
+}
+
 static void toy_tick(void *st, uint64_t now_ns)
 {
 	struct toy *t = st;
@@ -219,6 +249,19 @@ static const struct proto_ops toy = {
 	.feed = toy_feed,
 	.gap = toy_gap,
 	.resync = toy_resync,
+	.tick = toy_tick,
+	.close = toy_close,
+};
+
+static const struct proto_ops toy_seek = {
+	.name = "toy-seek",
+	.settles_itself = true,
+	.seeks = true,
+	.probe = toy_probe,
+	.open = seek_open,
+	.feed = toy_feed,
+	.gap = toy_gap,
+	.resync = seek_resync,
 	.tick = toy_tick,
 	.close = toy_close,
 };
@@ -335,3 +378,5 @@ static const struct proto_ops gram = {
 };
 
 const struct proto_ops *const toy_rows[] = {&toy, &chat, &gram, NULL};
+
+const struct proto_ops *const toy_seek_rows[] = {&toy_seek, NULL};
