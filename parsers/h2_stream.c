@@ -521,7 +521,9 @@ int h2_streams_upgraded(struct h2 *h, const struct txn *from)
 				    : copy(a, path);
 	}
 	st->upgraded = req;
-	m->seen = m->ended = true;
+	m->seen = !(from->flags & TXN_NO_REQUEST);
+	m->lost = from->flags & TXN_LOST_REQUEST;
+	m->ended = true;
 	m->body_bytes = from->request_body_bytes;
 	m->start_ns = from->start_ns;
 	m->end_ns = from->request_end_ns;
