@@ -20,7 +20,7 @@ static __always_inline struct proc_state *proc_traced(__u32 tgid)
 {
 	struct proc_state *p = bpf_map_lookup_elem(&procs, &tgid);
 
-	return p && !(p->flags & PROC_EXITED) ? p : NULL;
+	return p && !(p->flags & PROC_EXITED) && !paused ? p : NULL;
 }
 
 static __always_inline void hdr_fill(struct ev_hdr *h, __u16 type, __u32 len, __u64 start_ns)

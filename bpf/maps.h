@@ -14,6 +14,9 @@ const volatile __u32 snap_bytes __weak = 1 << 20; /* of one call, <= SNAP_MAX_BY
 const volatile __u64 wake_bytes __weak =
 	4 << 20; /* wake user space when the ring is as full as this */
 
+/* Set at the end: from then on no process is traced, however long it takes to remove the probes. */
+volatile __u32 paused __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20); /* bytes; set by the loader */

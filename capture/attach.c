@@ -45,7 +45,7 @@ struct placed_key {
 /* One file in one process, or in all. */
 struct placed {
 	struct placed_key key;
-	int *fds; /* owned; links and perf events, in the order they must be closed */
+	int *fds; /* owned; links and perf events, in the order they were placed */
 	size_t fd_count, fd_cap;
 	size_t sites;
 	UT_hash_handle hh;
@@ -146,8 +146,8 @@ static void closing_add(struct closing *c, const int *fds, size_t n)
 		}
 	}
 	if (c->threads && need <= c->cap) {
-		/* Taken from the end: the first of the list must be closed first. */
-		for (size_t i = n; i-- > 0;)
+		/* Taken from the end, so entries, which were placed last, go before returns. */
+		for (size_t i = 0; i < n; i++)
 			c->fds[c->count++] = fds[i];
 		n = 0;
 	}
@@ -155,6 +155,25 @@ static void closing_add(struct closing *c, const int *fds, size_t n)
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < n; i++)
 		close(fds[i]);
+}
+
+/* Everything handed over is closed when this returns; more threads help where the kernel lets them. */
+static void closers_join(struct closing *c)
+{
+	size_t left;
+
+	pthread_mutex_lock(&c->lock);
+	c->last = true;
+	left = c->count;
+	pthread_cond_broadcast(&c->more);
+	pthread_mutex_unlock(&c->lock);
+	closers_start(c, left);
+	for (size_t i = 0; i < c->threads; i++)
+		pthread_join(c->thread[i], NULL);
+	c->threads = 0;
+	c->last = false;
+	while (c->count) /* no thread could be started */
+		close(c->fds[--c->count]);
 }
 
 static int fds_push(struct placed *p, int fd)
@@ -411,26 +430,25 @@ size_t attacher_site_count(const struct attacher *a)
 	return n;
 }
 
-void attacher_free(struct attacher *a)
+void attacher_stop(struct attacher *a)
 {
 	struct placed *p, *next;
-	size_t left;
 
-	if (!a)
-		return;
 	HASH_ITER (hh, a->placed, p, next) {
 		closing_add(&a->closing, p->fds, p->fd_count);
 		HASH_DEL(a->placed, p);
 		placed_free(p);
 	}
-	pthread_mutex_lock(&a->closing.lock);
-	a->closing.last = true;
-	left = a->closing.count;
-	pthread_cond_broadcast(&a->closing.more);
-	pthread_mutex_unlock(&a->closing.lock);
-	closers_start(&a->closing, left);
-	for (size_t i = 0; i < a->closing.threads; i++)
-		pthread_join(a->closing.thread[i], NULL);
+	if (a->progs.kind != ATTACH_PERF)
+		closers_join(&a->closing);
+}
+
+void attacher_free(struct attacher *a)
+{
+	if (!a)
+		return;
+	attacher_stop(a);
+	closers_join(&a->closing);
 	pthread_cond_destroy(&a->closing.more);
 	pthread_mutex_destroy(&a->closing.lock);
 	free(a->closing.fds);

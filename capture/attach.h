@@ -36,7 +36,12 @@ int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, con
 /* Takes the links of one process away (it ended). */
 void attacher_drop_pid(struct attacher *a, uint32_t pid);
 size_t attacher_site_count(const struct attacher *a);
-/* Detaches all, bounded in time, and frees. */
+/*
+ * Begins to detach all; nothing can be added after. Links are gone when it returns. Of perf events the kernel
+ * takes one after the other away, tens of milliseconds each: that goes on in the background.
+ */
+void attacher_stop(struct attacher *a);
+/* Detaches all, waits until that is done, and frees. */
 void attacher_free(struct attacher *a);
 
 #endif

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/membarrier.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -295,6 +297,13 @@ int bpf_load(struct bpf_side **bp, const struct bpf_load_cfg *cfg)
 	}
 	*bp = b;
 	return 0;
+}
+
+void bpf_pause(struct bpf_side *b)
+{
+	b->skel->bss->paused = 1;
+	/* Waits for an RCU grace period: programs that did not see it yet run inside of one. */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 void bpf_unload(struct bpf_side *b)

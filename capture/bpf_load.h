@@ -22,6 +22,8 @@ struct bpf_load_cfg {
  * a kernel new enough. Kernel-side programs of sockets and processes are attached when it returns.
  */
 int bpf_load(struct bpf_side **bp, const struct bpf_load_cfg *cfg);
+/* No program writes a record or counts any more when it returns, even where probes are still placed. */
+void bpf_pause(struct bpf_side *b);
 void bpf_unload(struct bpf_side *b);
 
 const struct attach_progs *bpf_progs(const struct bpf_side *b);

@@ -414,6 +414,7 @@ static void tick(struct live *l)
 
 static void begin_draining(struct live *l)
 {
+	bpf_pause(l->bpf);
 	targets_detach(&l->targets);
 	l->phase = PHASE_DRAINING;
 }

@@ -44,15 +44,16 @@ static void target_free(struct target *t)
 
 void targets_detach(struct targets *ts)
 {
-	attacher_free(ts->attacher);
-	ts->attacher = NULL;
+	attacher_stop(ts->attacher);
+	ts->detached = true;
 }
 
 void targets_close(struct targets *ts)
 {
 	struct target *t, *next;
 
-	targets_detach(ts);
+	attacher_free(ts->attacher);
+	ts->attacher = NULL;
 	HASH_ITER (hh, ts->live, t, next) {
 		HASH_DEL(ts->live, t);
 		target_free(t);
@@ -260,7 +261,7 @@ size_t target_arm(struct targets *ts, struct target *t, bool linkable)
 	const char *what;
 	int n;
 
-	if (!ts->attacher)
+	if (ts->detached)
 		return 0;
 	t->maps_sum = sum_maps(pid);
 	discover_process(pid, &t->found);
@@ -280,7 +281,7 @@ size_t target_arm(struct targets *ts, struct target *t, bool linkable)
 
 void target_rearm_if_changed(struct targets *ts, struct target *t)
 {
-	if (ts->attacher && sum_maps(t->key.tgid) != t->maps_sum)
+	if (!ts->detached && sum_maps(t->key.tgid) != t->maps_sum)
 		target_arm(ts, t, false);
 }
 
@@ -382,7 +383,7 @@ void target_end(struct targets *ts, struct target *t, uint64_t now_ns)
 		ts->lost_events += state.n.lost_events;
 		bpf_proc_delete(ts->bpf, t->key.tgid);
 	}
-	if (ts->attacher && !ts->file_wide)
+	if (!ts->file_wide)
 		attacher_drop_pid(ts->attacher, t->key.tgid);
 	keep_ended(ts, t);
 }

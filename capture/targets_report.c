@@ -82,7 +82,7 @@ void targets_describe(const struct targets *ts, char *out, size_t n)
 	}
 	put(&l, "%s: %zu process%s", count > named ? " ..." : "", count, count == 1 ? "" : "es");
 	put_files(&l, ts);
-	if (ts->attacher)
+	if (!ts->detached)
 		put(&l, ", %zu probes (%s)", attacher_site_count(ts->attacher),
 		    attach_kind_name(bpf_progs(ts->bpf)->kind));
 }

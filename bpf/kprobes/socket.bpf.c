@@ -211,7 +211,7 @@ int sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 			sock_get(p, (struct sock *)key, 1);
 		return 0;
 	}
-	if (ctx->args[2] != TCP_CLOSE)
+	if (ctx->args[2] != TCP_CLOSE || paused)
 		return 0;
 	k = bpf_map_lookup_elem(&socks, &key);
 	if (!k)
