@@ -5,6 +5,7 @@
  */
 #include "capture/discover.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -105,11 +106,25 @@ static void __attribute__((format(printf, 2, 3))) note(struct discovery *d, cons
 	d->notes[d->note_count++] = text;
 }
 
-static const char *base_name(const char *path)
+static int is_library(void *arg, const char *needed)
 {
-	const char *slash = strrchr(path, '/');
+	const struct tls_lib *const *lib = arg;
 
-	return slash ? slash + 1 : path;
+	for (const char *const *prefix = (*lib)->sonames; *prefix; prefix++)
+		if (strncmp(needed, *prefix, strlen(*prefix)) == 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * The version that a library compiled into the file left in it; owned, or NULL. A program that needs
+ * the shared library may hold the same text from its header, as nginx does.
+ */
+static char *linked_in(struct elf_file *e, const struct tls_lib *lib)
+{
+	if (!lib->version_mark || elf_each_dynamic(e, DT_NEEDED, is_library, &lib) > 0)
+		return NULL;
+	return elf_find_version(e, lib->version_mark);
 }
 
 /* Why a program that maps no TLS functions of its own may still speak TLS. */
@@ -118,9 +133,7 @@ static char *explain(struct elf_file *e)
 	char *why = NULL, *version;
 
 	for (unsigned int lib = 0; tls_libs[lib].name; lib++) {
-		version = tls_libs[lib].version_mark
-				  ? elf_find_version(e, tls_libs[lib].version_mark)
-				  : NULL;
+		version = linked_in(e, &tls_libs[lib]);
 		if (version && asprintf(&why, "%s is linked in, but its functions have no symbols",
 					version) < 0)
 			why = NULL;
@@ -213,12 +226,6 @@ static int copy_file(struct tls_file *to, const struct tls_file *from, const cha
 	return -ENOMEM;
 }
 
-static void note_missing(struct discovery *d, const struct tls_file *f)
-{
-	for (size_t i = 0; i < f->missing_count; i++)
-		note(d, "%s: %s not in this version", base_name(f->shown_path), f->missing[i]);
-}
-
 static int add_file(struct discovery *d, const struct tls_file *found, const struct stat *st,
 		    const char *open_path, const char *shown_path)
 {
@@ -242,7 +249,6 @@ static int add_file(struct discovery *d, const struct tls_file *found, const str
 	f->dev = st->st_dev;
 	f->ino = st->st_ino;
 	d->count++;
-	note_missing(d, f);
 	return 0;
 }
 

@@ -138,7 +138,10 @@ static void put_file(struct report *r, const struct tls_file *f)
 	put_text(r, f->shown_path);
 	fprintf(r->out, ": %s%s", tls_libs[f->lib].name, f->version ? ", " : "");
 	put_text(r, f->version);
-	fprintf(r->out, ", %zu functions\n", f->site_count);
+	fprintf(r->out, ", %zu functions", f->site_count);
+	for (size_t i = 0; i < f->missing_count; i++)
+		fprintf(r->out, "%s%s", i ? ", " : "; not in this version: ", f->missing[i]);
+	fputc('\n', r->out);
 }
 
 static void check_process(struct report *r, uint32_t pid)

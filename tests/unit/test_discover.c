@@ -264,9 +264,36 @@ static void refusals_say_why(void **state)
 	snprintf(path, sizeof(path), "%s/stripped.so", p->dir);
 	assert_int_equal(discover_file(path, "odd\nname", &d), -ENOENT);
 	assert_true(has_note(&d, "odd?name: OpenSSL 3.1.4 is linked in"));
+	discovery_clear(&d);
+}
+
+/* The header of the shared library leaves its version in programs, too. */
+static void what_needs_the_library_does_not_hold_it(void **state)
+{
+	struct place *p = *state;
+	struct discovery d = {0};
+	char path[600];
+
+	compile(p->dir, ARGS("-shared", "-fPIC", "@tls.c", "-o", "libssl.so"));
+	compile(p->dir, ARGS("-shared", "-fPIC", "-DVERSION=\"OpenSSL 3.1.4\"", "-DSSL_read=other",
+			     "@tls.c", "-Wl,--no-as-needed", "-L.", "-lssl", "-o", "user.so"));
+	snprintf(path, sizeof(path), "%s/user.so", p->dir);
+	assert_int_equal(discover_file(path, path, &d), -ENOENT);
+	assert_true(has_note(&d, "no TLS functions"));
+	assert_false(has_note(&d, "linked in"));
+	discovery_clear(&d);
+}
+
+/* A program cannot call what its library does not have: nothing to warn of. */
+static void optional_functions_are_no_note(void **state)
+{
+	struct place *p = *state;
+	struct discovery d = {0};
+
 	assert_int_equal(discover_file(p->lib, "libtls.so", &d), 0);
-	assert_true(has_note(&d, "libtls.so: SSL_write_ex2 not in this version"));
 	assert_int_equal(d.count, 1);
+	assert_int_not_equal(d.files[0].missing_count, 0);
+	assert_int_equal(d.note_count, 0);
 	discovery_clear(&d);
 }
 
@@ -505,6 +532,8 @@ int main(void)
 		CASE(each_file_once_and_cheaply),
 		CASE(a_rewritten_file_is_read_again),
 		CASE(refusals_say_why),
+		CASE(what_needs_the_library_does_not_hold_it),
+		CASE(optional_functions_are_no_note),
 		CASE(a_process_that_is_gone_is_no_process),
 		CASE(needed_libraries_are_found_before_they_are_mapped),
 		CASE(the_environment_leads_to_libraries),
