@@ -252,12 +252,18 @@ static void keep(struct flow_conn *c, enum dir d, const struct slice *s, uint64_
 	st->stalled = !st->pend || (st->stalled && st->in_step && c->ops);
 	DL_APPEND(st->pend, seg);
 	st->pend_bytes += sizeof(*seg) + s->n;
+	c->flow->held_bytes += sizeof(*seg) + s->n;
+}
+
+static bool is_full(const struct flow_conn *c, const struct flow_stream *st)
+{
+	return flow_held_over(c->flow, st->pend_bytes, FLOW_WAIT_BYTES);
 }
 
 /* Only a parser's wait has an end in time; half a first line may take as long as it likes. */
 static bool must_go(const struct flow_conn *c, const struct flow_stream *st)
 {
-	return c->ending || st->pend_bytes > FLOW_WAIT_BYTES ||
+	return c->ending || is_full(c, st) ||
 	       (st->in_step && c->flow->now_ns - st->pend->since_ns >= WAIT_PEER_MS * NS_PER_MS);
 }
 
@@ -269,19 +275,21 @@ static int pick(const struct flow_conn *c)
 	for (int i = 0; i < DIR_COUNT; i++) {
 		const struct flow_stream *st = &c->stream[i];
 
-		if (st->pend && (!st->stalled || st->pend_bytes > FLOW_WAIT_BYTES) &&
+		if (st->pend && (!st->stalled || is_full(c, st)) &&
 		    (best < 0 || st->pend->seq < c->stream[best].pend->seq))
 			best = i;
 	}
 	return best;
 }
 
-static void drop_head(struct flow_stream *st)
+static void drop_head(struct flow_conn *c, struct flow_stream *st)
 {
 	struct flow_seg *seg = st->pend;
+	size_t n = sizeof(*seg) + (size_t)(seg->slice.p + seg->slice.n - seg->bytes);
 
 	DL_DELETE(st->pend, seg);
-	st->pend_bytes -= sizeof(*seg) + (size_t)(seg->slice.p + seg->slice.n - seg->bytes);
+	st->pend_bytes -= n;
+	c->flow->held_bytes -= n;
 	free(seg);
 }
 
@@ -300,7 +308,7 @@ static void pump(struct flow_conn *c)
 			st->stalled = true;
 			continue;
 		}
-		drop_head(st);
+		drop_head(c, st);
 	}
 	for (i = 0; i < DIR_COUNT; i++) {
 		struct flow_stream *st = &c->stream[i];

@@ -17,11 +17,12 @@
 #define FLOW_REORDER_BYTES (4u << 20) /* per direction */
 #define FLOW_HELD_BYTES (1u << 20)    /* chunks of a connection waiting to be released */
 #define FLOW_PROBE_BYTES 4096 /* looked at before a direction is declared of no known protocol */
-#define FLOW_WAIT_BYTES (1u << 20) /* per direction, while a parser answers PARSE_WAIT */
-#define FLOW_HELD_TXNS 1024	   /* of a connection, waiting for evidence of the peer */
-#define FLOW_SECRETS_MAX 1024	   /* spans of a direction not yet released; more are merged */
-#define FLOW_PROCS_MAX 65536	   /* the oldest without connections goes */
-#define FLOW_SOCKS_MAX 131072	   /* the one announced first goes */
+#define FLOW_WAIT_BYTES (1u << 20)	   /* per direction, while a parser answers PARSE_WAIT */
+#define FLOW_HELD_TXNS 1024		   /* of a connection, waiting for evidence of the peer */
+#define FLOW_HELD_TOTAL_BYTES (128u << 20) /* of all connections; over it nobody may hold more */
+#define FLOW_SECRETS_MAX 1024 /* spans of a direction not yet released; more are merged */
+#define FLOW_PROCS_MAX 65536  /* the oldest without connections goes */
+#define FLOW_SOCKS_MAX 131072 /* the one announced first goes */
 #define FLOW_SINK_TICK_MS 10
 #define FLOW_PARSER_TICK_MS 100
 

@@ -175,6 +175,7 @@ static void chunk_hold(struct flow_conn *c, const struct chunk *ch)
 	}
 	DL_APPEND(c->chunks, q);
 	c->chunk_bytes += sizeof(*q) + ch->data.n;
+	c->flow->held_bytes += sizeof(*q) + ch->data.n;
 }
 
 void flow_queue_bytes(struct flow_conn *c, enum dir d, const struct slice *s)
@@ -221,16 +222,19 @@ void flow_queue_gap_told(struct flow_conn *c, enum dir d, uint64_t off, bool res
 static void release_chunks(struct flow_conn *c)
 {
 	struct flow_chunk *q;
+	size_t n;
 
 	while ((q = c->chunks)) {
+		n = sizeof(*q) + q->chunk.data.n;
 		if (!chunk_ready(c, q)) {
-			if (!c->ending && c->chunk_bytes <= FLOW_HELD_BYTES)
+			if (!c->ending && !flow_held_over(c->flow, c->chunk_bytes, FLOW_HELD_BYTES))
 				return;
 			chunk_force(c, q);
 		}
 		chunk_out(c, &q->chunk);
 		DL_DELETE(c->chunks, q);
-		c->chunk_bytes -= sizeof(*q) + q->chunk.data.n;
+		c->chunk_bytes -= n;
+		c->flow->held_bytes -= n;
 		free(q);
 	}
 }

@@ -166,10 +166,17 @@ struct flow {
 	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */
 	char *libs[256];
 	uint64_t conn_seq;
+	size_t held_bytes; /* copies of payload that wait anywhere */
 	struct flow_stats stats;
 	struct mask masks[FLOW_SECRETS_MAX];
 	uint8_t probe[FLOW_PROBE_BYTES];
 };
+
+/* Is what is held in a place, n bytes, too much for it or for all together? */
+static inline bool flow_held_over(const struct flow *f, size_t n, size_t limit)
+{
+	return n > limit || f->held_bytes > FLOW_HELD_TOTAL_BYTES;
+}
 
 static inline void flow_fail(struct flow *f, int err)
 {

@@ -97,6 +97,7 @@ static void deliver_head(struct flow_conn *c, struct flow_stream *s)
 
 	DL_DELETE(s->held, h);
 	s->held_bytes -= h->data.hdr.len;
+	c->flow->held_bytes -= h->data.hdr.len;
 	deliver(c, &h->data);
 	free(h);
 }
@@ -129,10 +130,11 @@ static void hold(struct flow_conn *c, struct flow_stream *s, const struct ev_dat
 	else
 		DL_PREPEND(s->held, h);
 	s->held_bytes += d->hdr.len;
+	c->flow->held_bytes += d->hdr.len;
 	c->flow->stats.reordered++;
 	if (!s->reorder.armed)
 		arm(c, s);
-	while (s->held_bytes > FLOW_REORDER_BYTES) {
+	while (s->held && flow_held_over(c->flow, s->held_bytes, FLOW_REORDER_BYTES)) {
 		deliver_head(c, s);
 		deliver_ready(c, s);
 	}

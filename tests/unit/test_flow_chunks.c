@@ -140,6 +140,31 @@ static void overflow_of_what_waits_is_masked(void **state)
 	assert_int_equal(h->masked_bytes, 1);
 }
 
+/* Many connections, each within its limit: all together are bounded as well. */
+static void all_connections_together_are_bounded(void **state)
+{
+	struct harness *h = *state;
+	static char block[EV_PART_MAX_BYTES];
+	uint64_t fed = 0, conns = FLOW_HELD_TOTAL_BYTES / FLOW_HELD_BYTES + 20;
+
+	h->quiet = true;
+	memset(block, 'x', sizeof(block));
+	for (uint64_t i = 1; i <= conns; i++) {
+		DATA(h, .conn = i, .text = "Q /a key=hun", PROVEN);
+		DATA(h, .conn = i, .dir = R, .text = "B 100000000\n", PROVEN);
+		fed += 24;
+		for (uint64_t n = 0; n < 30; n++, fed += sizeof(block))
+			DATA(h, .conn = i, .dir = R, .off = 12 + n * sizeof(block), .text = block,
+			     .n = sizeof(block), PROVEN);
+		assert_true(fed - h->chunk_bytes <= FLOW_HELD_TOTAL_BYTES);
+	}
+	assert_true(fed > FLOW_HELD_TOTAL_BYTES);
+	assert_true(h->chunk_bytes > 0);
+	harness_finish(h);
+	assert_int_equal(h->chunk_bytes, fed);
+	assert_int_equal(h->masked_bytes, conns * 12);
+}
+
 static void too_many_secrets_mask_more_never_less(void **state)
 {
 	struct harness *h = *state;
@@ -217,6 +242,7 @@ int main(void)
 		STAGED(chunks_keep_their_order_of_arrival),
 		STAGED(overflow_releases_the_unfinished_masked),
 		STAGED(overflow_of_what_waits_is_masked),
+		STAGED(all_connections_together_are_bounded),
 		STAGED(too_many_secrets_mask_more_never_less),
 		STAGED(chunk_times_are_real_times),
 		STAGED_TXNS(nothing_is_held_when_nobody_wants_chunks),
