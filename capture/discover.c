@@ -128,24 +128,6 @@ static char *linked_in(struct elf_file *e, const struct tls_lib *lib)
 	return elf_find_version(e, lib->version_mark);
 }
 
-static int is_library_of(void *arg, const char *needed)
-{
-	const struct tls_lib *lib = arg;
-
-	for (const char *const *name = lib->sonames; *name; name++)
-		if (strncmp(needed, *name, strlen(*name)) == 0)
-			return 1;
-	return 0;
-}
-
-/* The version of the library that is in the file itself, not of one that it was built to load. */
-static char *linked_in(struct elf_file *e, const struct tls_lib *lib)
-{
-	if (!lib->version_mark || elf_each_dynamic(e, DT_NEEDED, is_library_of, (void *)lib))
-		return NULL;
-	return elf_find_version(e, lib->version_mark);
-}
-
 /* Why a program that maps no TLS functions of its own may still speak TLS. */
 static char *explain(struct elf_file *e)
 {
