@@ -127,7 +127,8 @@ static enum http1_step step_content(struct http1 *p, struct http1_input *in)
 	size_t taken;
 
 	piece = http1_content_next(&side->content, at, in->s->n - in->pos, &taken);
-	m->last_ns = side->last_ns;
+	if (piece != PIECE_BAD)
+		m->last_ns = side->last_ns;
 	in->pos += taken;
 	switch (piece) {
 	case PIECE_DATA:
@@ -216,6 +217,7 @@ static enum http1_step gap_in_content(struct http1 *p, struct http1_input *in)
 	uint64_t inside;
 	bool on = http1_content_gap(&side->content, in->lost, &inside);
 
+	m->last_ns = in->ts_ns;
 	http1_message_lost_content(m, inside);
 	if (!on) {
 		/* what does not fit into the content is the beginning of another message at least */

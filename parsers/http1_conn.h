@@ -41,7 +41,7 @@ struct http1 {
 	enum dir request_dir; /* when queue.role is known */
 	bool late;
 	uint64_t lost[DIR_COUNT];    /* octets between messages, so messages among them */
-	uint64_t lost_ns[DIR_COUNT]; /* when the last of them were */
+	uint64_t lost_ns[DIR_COUNT]; /* when the last message was that cannot be paired */
 	struct arena scratch;	     /* for sections of interim responses */
 };
 

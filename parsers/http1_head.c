@@ -15,6 +15,7 @@ static const char *const ambiguity_names[AMBIGUOUS_COUNT] = {
 	[AMBIGUOUS_CL_INVALID] = "invalid-content-length",
 	[AMBIGUOUS_TE] = "transfer-encoding",
 	[AMBIGUOUS_TE_HTTP10] = "transfer-encoding-in-http/1.0",
+	[AMBIGUOUS_HOST] = "conflicting-host",
 	[AMBIGUOUS_BARE_LF] = "bare-lf",
 	[AMBIGUOUS_BARE_CR] = "bare-cr",
 	[AMBIGUOUS_OBS_FOLD] = "obs-fold",
@@ -154,6 +155,15 @@ static void note_coding(struct http1_head *h, struct str value)
 	}
 }
 
+/* One only (RFC 9112 section 3.2); of several, which one routes the request depends on who reads it. */
+static void note_host(struct http1_head *h, struct str value)
+{
+	if (!h->host.p)
+		h->host = value;
+	else if (!str_ieq(h->host, value))
+		h->ambiguity |= 1u << AMBIGUOUS_HOST;
+}
+
 void http1_head_trailer(struct http1_head *h, struct str name, struct str value)
 {
 	if (h->count < h->cap)
@@ -168,8 +178,8 @@ void http1_head_field(struct http1_head *h, struct str name, struct str value)
 		h->headers[h->count++] = (struct header){.name = name, .value = value};
 	switch (name.n) {
 	case 4:
-		if (!h->host.p && str_ieq(name, STR("Host")))
-			h->host = value;
+		if (str_ieq(name, STR("Host")))
+			note_host(h, value);
 		break;
 	case 7:
 		if (str_ieq(name, STR("Upgrade")))

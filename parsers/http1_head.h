@@ -19,6 +19,7 @@ enum http1_ambiguity {
 	AMBIGUOUS_CL_INVALID,	    /* "+3", "0x3", "" */
 	AMBIGUOUS_TE,		    /* chunked is not the final coding, or is applied twice */
 	AMBIGUOUS_TE_HTTP10,	    /* Transfer-Encoding in an HTTP/1.0 message */
+	AMBIGUOUS_HOST,		    /* different Host fields */
 	AMBIGUOUS_BARE_LF,	    /* LF without CR ends a line */
 	AMBIGUOUS_BARE_CR,	    /* CR without LF inside a line */
 	AMBIGUOUS_OBS_FOLD,	    /* a field value goes on in the next line */

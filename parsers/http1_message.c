@@ -67,7 +67,8 @@ void http1_end_message(struct http1 *p, enum dir d, bool whole)
 	struct http1_message *m = http1_open_message(p, d);
 	struct http1_exchange *e = p->side[d].exchange;
 
-	m->last_ns = p->side[d].last_ns;
+	if (whole)
+		m->last_ns = p->side[d].last_ns;
 	m->head.ambiguity |= p->side[d].content.ambiguity;
 	http1_reset_side(&p->side[d]);
 	http1_message_end(&p->queue, e, m, whole);
@@ -195,7 +196,7 @@ static enum http1_step begin_content(struct http1 *p, struct http1_input *in,
 
 static enum http1_step begin_request(struct http1 *p, struct http1_input *in, struct str raw)
 {
-	struct http1_exchange *e = http1_exchange_new(&p->queue, raw.n);
+	struct http1_exchange *e = http1_exchange_new(&p->queue);
 	enum dir responses = dir_other(in->dir);
 
 	if (!e)
@@ -211,7 +212,7 @@ static enum http1_step begin_request(struct http1 *p, struct http1_input *in, st
 	http1_exchange_queue(&p->queue, e);
 	if (!e->unsure)
 		p->lost[in->dir] = 0;
-	/* Responses were lost after it began, and known to be before it was seen. */
+	/* The response to it was lost, or went out alone, before it was seen. */
 	if (p->lost_ns[responses] > p->side[in->dir].section_ns)
 		http1_queue_give_up(&p->queue, p->lost[responses]);
 	p->lost[responses] = 0;
@@ -219,9 +220,9 @@ static enum http1_step begin_request(struct http1 *p, struct http1_input *in, st
 }
 
 /* An exchange of which only the response is to be had, not in the queue yet. NULL without memory. */
-static struct http1_exchange *new_orphan(struct http1 *p, const struct http1_side *side, size_t n)
+static struct http1_exchange *new_orphan(struct http1 *p, const struct http1_side *side)
 {
-	struct http1_exchange *e = http1_exchange_new(&p->queue, n);
+	struct http1_exchange *e = http1_exchange_new(&p->queue);
 
 	if (!e)
 		return NULL;
@@ -289,8 +290,10 @@ static enum http1_step begin_response(struct http1 *p, struct http1_input *in, s
 
 	if (answer == ANSWER_WAITS && !in->expired)
 		return STEP_WAIT; /* the request may still come, from another thread */
+	if (answer == ANSWER_WAITS)
+		p->lost_ns[in->dir] = side->section_ns; /* it comes too late when it does */
 	if (answer != ANSWER_PAIRS)
-		e = new_orphan(p, side, raw.n);
+		e = new_orphan(p, side);
 	return e ? read_response(p, in, raw, e, answer != ANSWER_PAIRS) : http1_lose(p, in);
 }
 

@@ -32,12 +32,11 @@ static void evict_oldest(struct http1_queue *q)
 	}
 }
 
-struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes)
+struct http1_exchange *http1_exchange_new(struct http1_queue *q)
 {
+	struct txn *t = txn_new(q->conn);
 	struct http1_exchange *e;
-	struct txn *t;
 
-	t = txn_new(q->conn);
 	if (!t)
 		return NULL;
 	e = arena_zalloc(&t->arena, sizeof(*e));
@@ -46,7 +45,6 @@ struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_
 		return NULL;
 	}
 	e->txn = t;
-	e->pending_bytes = section_bytes;
 	return e;
 }
 
@@ -102,6 +100,7 @@ void http1_exchange_queue(struct http1_queue *q, struct http1_exchange *e)
 		DL_APPEND(q->list, e);
 	}
 	q->count++;
+	e->pending_bytes = e->txn->arena.used_bytes;
 	q->pending_bytes += e->pending_bytes;
 }
 

@@ -9,8 +9,8 @@
 
 #include "parsers/http1_head.h"
 
-#define HTTP1_INTERIM_MAX 16		      /* 1xx codes listed for one exchange */
-#define HTTP1_PENDING_BYTES ((size_t)8 << 20) /* of header sections waiting for their responses */
+#define HTTP1_INTERIM_MAX 16		       /* 1xx codes listed for one exchange */
+#define HTTP1_PENDING_BYTES ((size_t)32 << 20) /* of memory in requests without response */
 
 struct http1_message {
 	enum {
@@ -33,7 +33,7 @@ struct http1_exchange {
 	struct http1_message request, response;
 	struct str interim[HTTP1_INTERIM_MAX];
 	uint32_t interim_count;
-	size_t pending_bytes; /* counted in the queue */
+	size_t pending_bytes; /* counted in the queue for it */
 	bool unsure;	      /* begun while queue.unsure was on */
 };
 
@@ -61,7 +61,7 @@ struct http1_queue {
 };
 
 /* NULL without memory. */
-struct http1_exchange *http1_exchange_new(struct http1_queue *q, size_t section_bytes);
+struct http1_exchange *http1_exchange_new(struct http1_queue *q);
 
 /*
  * Appends one that begins with its request, or puts an orphan, which has none, in front. Over the limits

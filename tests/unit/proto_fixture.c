@@ -252,8 +252,8 @@ static void unload(struct fixture *fx)
 /* How the calls of a fixture are handed out. */
 struct cutting {
 	size_t every; /* bytes a piece; 0: whole calls */
-	size_t call;  /* the call that is cut in two at `at`, or lost */
-	size_t at;
+	size_t call;  /* the call that is cut in two at `at`, or loses [at, end) */
+	size_t at, end;
 	bool cut, lose;
 };
 
@@ -262,6 +262,8 @@ static void add_piece(struct piece *out, size_t *n, const struct fixture *fx, si
 {
 	const struct call *c = &fx->calls[call];
 
+	if (from == to)
+		return;
 	out[(*n)++] = (struct piece){
 		.dir = c->dir,
 		.p = fx->bytes.p + c->at + from,
@@ -272,9 +274,24 @@ static void add_piece(struct piece *out, size_t *n, const struct fixture *fx, si
 	};
 }
 
+/* Lost octets, or `expire` */
+static void add_gap(struct piece *out, size_t *n, const struct fixture *fx, size_t call,
+		    size_t lost)
+{
+	const struct call *c = &fx->calls[call];
+
+	out[(*n)++] = (struct piece){
+		.dir = c->dir,
+		.n = lost,
+		.call = (unsigned int)call + 1,
+		.ts_ns = c->ts_ns,
+		.expire = c->expire,
+	};
+}
+
 static void run_cut(const struct fixture *fx, const struct cutting *k, struct run *r)
 {
-	struct piece *pieces = calloc(fx->bytes.n + fx->count + 2, sizeof(*pieces));
+	struct piece *pieces = calloc(fx->bytes.n + fx->count + 3, sizeof(*pieces));
 	size_t count = 0;
 
 	assert_non_null(pieces);
@@ -282,12 +299,12 @@ static void run_cut(const struct fixture *fx, const struct cutting *k, struct ru
 		const struct call *c = &fx->calls[i];
 		size_t step = k->every ? k->every : c->n;
 
-		if (c->gap || c->expire || (k->lose && k->call == i)) {
-			pieces[count++] = (struct piece){.dir = c->dir,
-							 .n = c->n,
-							 .call = (unsigned int)i + 1,
-							 .ts_ns = c->ts_ns,
-							 .expire = c->expire};
+		if (c->gap || c->expire) {
+			add_gap(pieces, &count, fx, i, c->n);
+		} else if (k->lose && k->call == i) {
+			add_piece(pieces, &count, fx, i, 0, k->at);
+			add_gap(pieces, &count, fx, i, k->end - k->at);
+			add_piece(pieces, &count, fx, i, k->end, c->n);
 		} else if (k->cut && k->call == i) {
 			add_piece(pieces, &count, fx, i, 0, k->at);
 			add_piece(pieces, &count, fx, i, k->at, c->n);
@@ -368,49 +385,67 @@ static bool txn_is_true(const struct run *whole, const struct txn *t)
 	return found;
 }
 
+/* complain() about a run that lost what k says. */
+#define complain_loss(fx, k, format, ...)                                                     \
+	complain("%s without %zu to %zu of call %zu: " format, (fx)->path, (k)->at, (k)->end, \
+		 (k)->call + 1, __VA_ARGS__)
+
 static void check_true(const struct fixture *fx, const struct run *whole, const struct txn *t,
-		       size_t call)
+		       const struct cutting *k)
 {
 	for (uint32_t i = 0; i < t->attr_count; i++) {
 		const struct attr *a = &t->attrs[i];
 
 		if ((a->type == ATTR_STR || a->type == ATTR_BYTES) &&
 		    !value_is_true(fx, whole, a->name, a->str))
-			complain("%s without call %zu: %s is invented: %.*s", fx->path, call + 1,
-				 a->name, (int)a->str.n, a->str.p);
-		if (a->type != ATTR_HEADERS)
-			continue;
-		for (uint32_t j = 0; j < a->count; j++)
-			if (!header_is_true(whole, &a->headers[j]))
-				complain("%s without call %zu: header %.*s: %.*s is invented",
-					 fx->path, call + 1, (int)a->headers[j].name.n,
-					 a->headers[j].name.p, (int)a->headers[j].value.n,
-					 a->headers[j].value.p);
+			complain_loss(fx, k, "%s is invented: %.*s", a->name, (int)a->str.n,
+				      a->str.p);
+		for (uint32_t j = 0; a->type == ATTR_HEADERS && j < a->count; j++) {
+			const struct header *h = &a->headers[j];
+
+			if (!header_is_true(whole, h))
+				complain_loss(fx, k, "header %.*s: %.*s is invented",
+					      (int)h->name.n, h->name.p, (int)h->value.n,
+					      h->value.p);
+		}
 	}
 }
 
-static void expect_honest(const struct fixture *fx, const struct run *whole, size_t call)
+static void expect_honest(const struct fixture *fx, const struct run *whole,
+			  const struct cutting *k)
 {
-	const struct cutting k = {.call = call, .lose = true};
 	bool stated;
 	struct run r;
 
-	run_cut(fx, &k, &r);
+	run_cut(fx, k, &r);
 	if (r.fault[0])
-		complain("%s without call %zu: %s", fx->path, call + 1, r.fault);
+		complain_loss(fx, k, "%s", r.fault);
 	stated = r.lost || r.upgraded;
 	for (const struct txn *t = r.txns; t; t = t->next) {
-		check_true(fx, whole, t, call);
+		check_true(fx, whole, t, k);
 		if (t->flags & ~(unsigned int)TXN_AMBIGUOUS || t->lost_bytes)
 			stated = true;
 		else if (!txn_is_true(whole, t))
-			complain("%s without call %zu: this claims to be whole:\n%s", fx->path,
-				 call + 1, (char *)r.text.p);
+			complain_loss(fx, k, "this claims to be whole:\n%s", (char *)r.text.p);
 	}
 	if (!stated)
-		complain("%s without call %zu: nothing says so:\n%s", fx->path, call + 1,
-			 (char *)r.text.p);
+		complain_loss(fx, k, "nothing says so:\n%s", (char *)r.text.p);
 	run_free(&r);
+}
+
+/* A call lost whole, its ends and its middle. */
+static void run_losses(const struct fixture *fx, const struct run *whole, size_t call)
+{
+	const size_t n = fx->calls[call].n;
+	const size_t ranges[][2] = {{0, n}, {n / 2, n}, {0, n / 2}, {n / 3, 2 * n / 3}};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		struct cutting k = {
+			.call = call, .lose = true, .at = ranges[i][0], .end = ranges[i][1]};
+
+		if (k.end > k.at && !(i && fx->ops->datagram))
+			expect_honest(fx, whole, &k);
+	}
 }
 
 static void run_splits(const struct fixture *fx)
@@ -448,7 +483,7 @@ static void test_fixture(void **state)
 	run_cut(&fx, &whole, &r);
 	for (size_t i = 0; i < fx.count && !fx.own_losses; i++)
 		if (!fx.calls[i].gap && !fx.calls[i].expire)
-			expect_honest(&fx, &r, i);
+			run_losses(&fx, &r, i);
 	run_free(&r);
 	unload(&fx);
 }

@@ -179,11 +179,16 @@ static enum probe_res probe(struct runner *u, enum dir d)
 	struct buf b = {0};
 	enum probe_res res;
 
-	for (size_t i = st->first; i < st->last && st->queue[i].p; i++)
+	size_t i = st->first;
+
+	while (i < st->last && st->queue[i].p) {
 		buf_put(&b, st->queue[i].p, st->queue[i].n);
+		i++;
+	}
 	res = b.n ? u->ops->probe(d, b.p, b.n) : PROBE_MORE;
 	buf_free(&b);
-	return res;
+	/* what would have to follow is lost */
+	return res == PROBE_MORE && i < st->last ? PROBE_NO : res;
 }
 
 /* Finds the next place to start. False when there is nothing to feed yet. */
