@@ -371,20 +371,22 @@ char *elf_build_id(struct elf_file *e)
 	return NULL;
 }
 
-/* Is this "MAJOR.MINOR.PATCH..."? */
-static bool is_version(const char *p, size_t n)
+/* How long "MAJOR.MINOR.PATCH" and what is stuck to it (1.1.1w, 3.2.0-beta1) is; 0 when it is none. */
+static size_t version_length(const char *p, size_t n)
 {
 	size_t at = 0;
 
 	for (int part = 0; part < 3; part++) {
 		if (at >= n || !isdigit((unsigned char)p[at]))
-			return false;
+			return 0;
 		while (at < n && isdigit((unsigned char)p[at]))
 			at++;
 		if (part < 2 && (at >= n || p[at++] != '.'))
-			return false;
+			return 0;
 	}
-	return true;
+	while (at < n && isgraph((unsigned char)p[at]))
+		at++;
+	return at;
 }
 
 char *elf_find_version(struct elf_file *e, const char *prefix)
@@ -400,13 +402,12 @@ char *elf_find_version(struct elf_file *e, const char *prefix)
 	p = data->d_buf;
 	end = p + data->d_size;
 	while ((p = memmem(p, (size_t)(end - p), prefix, len))) {
-		size_t n = len;
+		size_t left = (size_t)(end - p) - len;
+		size_t n = version_length(p + len,
+					  left < VERSION_MAX_BYTES ? left : VERSION_MAX_BYTES);
 
-		while (n < VERSION_MAX_BYTES && n < (size_t)(end - p) &&
-		       isprint((unsigned char)p[n]))
-			n++;
-		if (is_version(p + len, n - len))
-			return strndup(p, n);
+		if (n)
+			return strndup(p, len + n);
 		p += len;
 	}
 	return NULL;

@@ -57,7 +57,7 @@ int elf_pointer(struct elf_file *e, uint64_t addr, uint64_t *value);
 
 /* Hex, owned by the caller; NULL when it has none. */
 char *elf_build_id(struct elf_file *e);
-/* The first string in .rodata of the form PREFIX MAJOR.MINOR.PATCH...; owned, or NULL. */
+/* The first prefix in .rodata with a MAJOR.MINOR.PATCH after it, both; owned, or NULL. */
 char *elf_find_version(struct elf_file *e, const char *prefix);
 /*
  * Calls fn for each string of the dynamic section with this tag (DT_NEEDED, DT_RPATH, DT_RUNPATH

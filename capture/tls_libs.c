@@ -132,11 +132,76 @@ static const struct tls_func openssl_funcs[] = {
 	{.symbol = NULL},
 };
 
+/*
+ * GnuTLS 3.x. gnutls_record_recv_packet() hands out a buffer of the library and is not seen.
+ */
+static const char *const gnutls_sonames[] = {"libgnutls.so", NULL};
+
+static const struct tls_func gnutls_funcs[] = {
+	/* Also (session, NULL, 0), which goes on with what an interrupted call was given: a gap. */
+	{.symbol = "gnutls_record_send",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	{.symbol = "gnutls_record_recv",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	/* 3.6.3: (session, data, size, pad, flags) */
+	{.symbol = "gnutls_record_send2",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "gnutls_record_send_range",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "gnutls_record_recv_seq",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "gnutls_record_send_early_data",
+	 .kind = FN_WRITE,
+	 .shape = LEN_ARG_IF_0,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "gnutls_record_recv_early_data",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	/* What is corked was counted when it was sent; uncorking sends it once more inside. */
+	{.symbol = "gnutls_record_uncork", .kind = FN_PEEK, .shape = LEN_RET, .ctx_arg = 1},
+	/* (gnutls_session_t *session, flags) */
+	{.symbol = "gnutls_init", .kind = FN_NEW, .out_arg = 1},
+	{.symbol = "gnutls_deinit", .kind = FN_FREE, .ctx_arg = 1},
+	{.symbol = "gnutls_handshake", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
 const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = openssl_sonames,
 	 .funcs = openssl_funcs,
 	 .version_mark = "OpenSSL "},
+	{.name = "gnutls",
+	 .sonames = gnutls_sonames,
+	 .funcs = gnutls_funcs,
+	 .version_mark = "GnuTLS "},
 	{.name = NULL},
 };
 

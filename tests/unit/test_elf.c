@@ -212,7 +212,7 @@ static void a_version_is_more_than_its_prefix(void **state)
 	      ARGS("-shared", "-fPIC", "-DVERSION=\"OpenSSL 3.0 legacy\\0OpenSSL 3.0.22 21 Oct\"",
 		   "@tls.c", "-o", "out"));
 	v = elf_find_version(b.e, "OpenSSL ");
-	assert_string_equal(v, "OpenSSL 3.0.22 21 Oct");
+	assert_string_equal(v, "OpenSSL 3.0.22");
 	free(v);
 	assert_null(elf_find_version(b.e, "BoringSSL "));
 	built_free(&b);

@@ -139,17 +139,18 @@ static void the_filter_bio_is_where_openssl_says(void **state)
 	dlclose(handle);
 }
 
-static void openssl_3_has_all_but_what_came_later(void **state)
+/* Every function of a row that the library exports has a site of the right kind, every other is told. */
+static void assert_row_fits(unsigned int lib, const char *soname, const char *version)
 {
-	void *handle = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
+	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
 	struct link_map *map;
 	struct tls_file f;
 
-	(void)state;
+	assert_non_null(handle);
 	assert_int_equal(dlinfo(handle, RTLD_DI_LINKMAP, &map), 0);
-	assert_int_equal(resolve_path(map->l_name, 0, &f), 0);
-	for (unsigned int i = 0; tls_libs[0].funcs[i].symbol; i++) {
-		const struct tls_func *func = &tls_libs[0].funcs[i];
+	assert_int_equal(resolve_path(map->l_name, lib, &f), 0);
+	for (unsigned int i = 0; tls_libs[lib].funcs[i].symbol; i++) {
+		const struct tls_func *func = &tls_libs[lib].funcs[i];
 		const struct site *s = site_of(&f, func->symbol, func->slot);
 		void *there = dlsym(handle, func->symbol);
 
@@ -160,7 +161,35 @@ static void openssl_3_has_all_but_what_came_later(void **state)
 							  ? SITE_ENTRY
 							  : SITE_SESSION);
 	}
+	assert_int_equal(f.version != NULL, version != NULL);
+	if (version)
+		assert_int_equal(strncmp(f.version, version, strlen(version)), 0);
 	tls_file_clear(&f);
+	dlclose(handle);
+}
+
+static void openssl_3_fits_its_row(void **state)
+{
+	(void)state;
+	assert_row_fits(0, "libssl.so.3", NULL); /* its version is in libcrypto */
+}
+
+static void gnutls_3_fits_its_row(void **state)
+{
+	(void)state;
+	assert_row_fits(1, "libgnutls.so.30", "GnuTLS 3.");
+}
+
+static void a_library_fits_no_other_row(void **state)
+{
+	struct tls_file f;
+	void *handle = dlopen("libgnutls.so.30", RTLD_NOW | RTLD_LOCAL);
+	struct link_map *map;
+
+	(void)state;
+	assert_non_null(handle);
+	assert_int_equal(dlinfo(handle, RTLD_DI_LINKMAP, &map), 0);
+	assert_int_equal(resolve_path(map->l_name, 0, &f), -ENOENT);
 	dlclose(handle);
 }
 
@@ -257,7 +286,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(the_filter_bio_is_where_openssl_says),
-		cmocka_unit_test(openssl_3_has_all_but_what_came_later),
+		cmocka_unit_test(openssl_3_fits_its_row),
+		cmocka_unit_test(gnutls_3_fits_its_row),
+		cmocka_unit_test(a_library_fits_no_other_row),
 		cmocka_unit_test(the_table_is_read_in_every_kind_of_code),
 		cmocka_unit_test(an_odd_table_is_left_alone),
 		cmocka_unit_test(a_library_without_its_core_is_another_one),
