@@ -349,21 +349,24 @@ int bpf_proc_next(struct bpf_side *b, uint32_t *tgid)
 	return bpf_map_get_next_key(bpf_map__fd(b->skel->maps.procs), *tgid ? tgid : NULL, tgid);
 }
 
-int bpf_conn_take(struct bpf_side *b, uint32_t tgid, uint64_t before, struct conn_key *key,
-		  struct conn_state *conn)
+size_t bpf_conns_take(struct bpf_side *b, uint32_t tgid, uint64_t before, bpf_conn_fn *fn,
+		      void *arg)
 {
 	int fd = bpf_map__fd(b->skel->maps.conns);
-	struct conn_key *prev = NULL;
+	struct conn_key key, next;
+	struct conn_state conn;
+	size_t taken = 0;
+	bool more = bpf_map_get_next_key(fd, NULL, &key) == 0;
 
-	while (bpf_map_get_next_key(fd, prev, key) == 0) {
-		if (key->tgid == tgid && key->epoch <= before) {
-			if (bpf_map_lookup_elem(fd, key, conn) == 0 &&
-			    bpf_map_delete_elem(fd, key) == 0)
-				return 0;
-			prev = NULL;
+	/* The walk begins anew when a program deletes the key it stands on: bounded all the same. */
+	for (size_t i = 0; more && i < 2 * CONNS_MAX; i++, key = next) {
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (key.tgid != tgid || key.epoch > before)
 			continue;
-		}
-		prev = key;
+		if (bpf_map_lookup_elem(fd, &key, &conn) || bpf_map_delete_elem(fd, &key))
+			continue;
+		fn(arg, &key, &conn);
+		taken++;
 	}
-	return -ENOENT;
+	return taken;
 }

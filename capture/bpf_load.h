@@ -39,10 +39,11 @@ int bpf_proc_delete(struct bpf_side *b, uint32_t tgid);
 int bpf_proc_next(struct bpf_side *b, uint32_t *tgid);
 
 /*
- * Takes one context of an ended process image out of the table: tgid's with an epoch <= before. 0 with both
- * filled, -ENOENT when there is none left.
+ * Takes the contexts of an ended process image out of the table: tgid's with an epoch <= before. Each is given
+ * to fn. Returns how many there were.
  */
-int bpf_conn_take(struct bpf_side *b, uint32_t tgid, uint64_t before, struct conn_key *key,
-		  struct conn_state *conn);
+typedef void bpf_conn_fn(void *arg, const struct conn_key *key, const struct conn_state *conn);
+size_t bpf_conns_take(struct bpf_side *b, uint32_t tgid, uint64_t before, bpf_conn_fn *fn,
+		      void *arg);
 
 #endif

@@ -61,6 +61,12 @@ static int call_from_thread(void)
 	return -pthread_join(t, NULL);
 }
 
+static void take_context(void *arg, const struct conn_key *key, const struct conn_state *conn)
+{
+	(void)conn;
+	*(uint64_t *)arg = key->ctx;
+}
+
 static int trial_run(struct bpf_side *b, uint32_t pid, uint64_t epoch)
 {
 	char path[] = "/proc/self/exe";
@@ -70,8 +76,7 @@ static int trial_run(struct bpf_side *b, uint32_t pid, uint64_t epoch)
 		.open_path = path, .shown_path = path, .sites = &site, .site_count = 1};
 	struct attacher *a = attacher_new(bpf_progs(b));
 	const char *what = "";
-	struct conn_state conn;
-	struct conn_key key;
+	uint64_t made = 0;
 	int err;
 
 	if (!a)
@@ -88,8 +93,8 @@ static int trial_run(struct bpf_side *b, uint32_t pid, uint64_t epoch)
 	err = call_from_thread();
 	if (err)
 		goto out;
-	err = bpf_conn_take(b, pid, epoch, &key, &conn);
-	if (err || key.ctx != TRIAL_CONTEXT)
+	bpf_conns_take(b, pid, epoch, take_context, &made);
+	if (made != TRIAL_CONTEXT)
 		err = -ENXIO;
 out:
 	attacher_free(a);

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "core/log.h"
+#include "capture/elf.h"
 
 #define DESCENDANT_PASSES 8 /* over /proc, until no new child appears */
 
@@ -311,6 +312,21 @@ bool target_has_tls(const struct target *t)
 	return false;
 }
 
+static bool is_dynamic(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_file *e;
+	bool dynamic = false;
+
+	if (fd >= 0 && elf_open(&e, fd) == 0) {
+		dynamic = elf_has_interpreter(e);
+		elf_close(e);
+	}
+	if (fd >= 0)
+		close(fd);
+	return dynamic;
+}
+
 /* In a program that can load libraries by itself the name stands in a string table. */
 bool target_may_load_tls(const struct target *t)
 {
@@ -321,7 +337,7 @@ bool target_may_load_tls(const struct target *t)
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/exe", t->key.tgid);
-	f = fopen(path, "re");
+	f = is_dynamic(path) ? fopen(path, "re") : NULL;
 	while (f && !found && (n = fread(block + keep, 1, sizeof(block) - keep, f)) > 0) {
 		n += keep;
 		found = memmem(block, n, name, sizeof(name)) != NULL;
@@ -339,14 +355,24 @@ void target_note_exec(struct target *t)
 	t->next_identity = identify(t->key, NULL, NULL);
 }
 
+struct ending {
+	struct inject *inject;
+	struct proc_key proc;
+};
+
+static void end_conn(void *arg, const struct conn_key *key, const struct conn_state *conn)
+{
+	const struct ending *e = arg;
+
+	if (conn->off[0] || conn->off[1] || conn->flags & CONN_ANNOUNCED)
+		inject_conn_end(e->inject, e->proc, key, conn);
+}
+
 static void end_conns(struct targets *ts, const struct target *t, uint64_t before)
 {
-	struct conn_state conn;
-	struct conn_key key;
+	struct ending e = {ts->inject, t->key};
 
-	while (bpf_conn_take(ts->bpf, t->key.tgid, before, &key, &conn) == 0)
-		if (conn.off[0] || conn.off[1] || conn.flags & CONN_ANNOUNCED)
-			inject_conn_end(ts->inject, t->key, &key, &conn);
+	bpf_conns_take(ts->bpf, t->key.tgid, before, end_conn, &e);
 }
 
 void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e)
