@@ -25,7 +25,8 @@ struct source_cfg {
 	bool command_tree;    /* arm the command's descendants by ptrace */
 	unsigned int ring_mb;
 	uint32_t snap_bytes; /* of one call; 0 keeps none */
-	const char *probes;  /* comma-separated: only these of "session", "multi", "perf", and "sys_enter"
+	const char *
+		probes; /* comma-separated: only these of "session", "multi", "perf", and "sys_enter"
 				* instead of the tracepoints of sockets; NULL: the best the kernel has */
 	/* recording */
 	const char *path;

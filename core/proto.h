@@ -83,7 +83,7 @@ struct proto_ops {
 	const char *alpn;    /* ALPN identifier for pcapng, or NULL: "http/1.1", "h2", "dot" */
 	bool datagram;	     /* each slice is one whole message */
 	bool settles_itself; /* calls sink->settled() */
-	bool seeks;	     /* after a late open() or PARSE_LOST it may be fed from anywhere: finds the
+	bool seeks; /* after a late open() or PARSE_LOST it may be fed from anywhere: finds the
 			      * next message start itself, wherever in a call that is */
 	/* Do these bytes begin a message? They stand at the start of a call or of the connection. */
 	enum probe_res (*probe)(enum dir d, const uint8_t *p, size_t n);

@@ -73,7 +73,7 @@ static int feed_file(const char *path, const struct stat *st, int type, struct F
 
 int main(void)
 {
-	feed(NULL, 0);
+	feed((const uint8_t *)"", 0);
 	if (nftw("tests/fixtures", feed_file, 16, FTW_PHYS) < 0 || !state.files) {
 		puts("not ok - no fixtures found");
 		return 1;
