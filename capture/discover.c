@@ -425,11 +425,12 @@ static int take_candidate(void *arg, int fd, const char *open_path, const char *
 
 int discover_linkable(uint32_t pid, struct discovery *d)
 {
-	int rc = 0;
+	bool opens;
+	int rc = ld_each_needed(pid, take_candidate, d, &opens);
 
-	for (unsigned int lib = 0; tls_libs[lib].name && rc == 0; lib++)
+	for (unsigned int lib = 0; opens && tls_libs[lib].name && rc == 0; lib++)
 		rc = ld_each_named(pid, tls_libs[lib].sonames, take_candidate, d);
-	return rc < 0 ? rc : ld_each_needed(pid, take_candidate, d);
+	return rc;
 }
 
 void discovery_clear(struct discovery *d)

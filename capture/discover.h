@@ -34,10 +34,10 @@ void discover_cache_free(struct discover_cache *c); /* NULL is fine */
  */
 int discover_process(uint32_t pid, struct discovery *d);
 /*
- * Adds the files that the process may open later, seen through /proc/PID/root: every library of its
- * linker cache whose name matches a row's sonames, for programs that dlopen; and, for one that has
- * just been exec'd, what its executable needs, by RPATH, RUNPATH, LD_LIBRARY_PATH and LD_PRELOAD
- * too.
+ * Adds the files that a process that has just been exec'd may map later, seen through
+ * /proc/PID/root: what its executable needs (by RPATH, RUNPATH, LD_LIBRARY_PATH and LD_PRELOAD too)
+ * and, when it or one of these can call dlopen, every library of its linker cache and search path
+ * whose name matches a row's sonames.
  */
 int discover_linkable(uint32_t pid, struct discovery *d);
 /*

@@ -217,6 +217,38 @@ bool elf_has_symbols(struct elf_file *e)
 	return false;
 }
 
+static bool is_one_of(const char *name, const char *const *names)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+bool elf_imports(struct elf_file *e, const char *const *names)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	GElf_Sym sym;
+
+	while ((scn = elf_nextscn(e->elf, scn))) {
+		Elf_Data *data, *strings;
+		size_t n;
+
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_DYNSYM)
+			continue;
+		data = section_data(scn, &sh);
+		strings = linked_strings(e, &sh);
+		n = data && data->d_type == ELF_T_SYM ? data->d_size / sizeof(Elf64_Sym) : 0;
+		for (size_t i = 0; i < n && gelf_getsym(data, (int)i, &sym); i++) {
+			const char *name = string_at(strings, sym.st_name);
+
+			if (sym.st_shndx == SHN_UNDEF && name && is_one_of(name, names))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool elf_has_interpreter(struct elf_file *e)
 {
 	return e->has_interpreter;

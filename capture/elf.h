@@ -37,6 +37,8 @@ struct elf_symbol {
 void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count);
 /* Does the file have any function symbol of its own? False for a stripped static executable. */
 bool elf_has_symbols(struct elf_file *e);
+/* Does it ask for any of these symbols from other files? */
+bool elf_imports(struct elf_file *e, const char *const *names);
 /* Has it PT_INTERP, that is, does a dynamic linker load its libraries? */
 bool elf_has_interpreter(struct elf_file *e);
 bool elf_has_section(struct elf_file *e, const char *name);

@@ -445,6 +445,7 @@ struct wanted {
 	struct names *queue;
 	const char *object; /* path of the one that needs it */
 	const struct object_paths *own, *exe;
+	bool opens; /* one of them imports dlopen */
 };
 
 static int open_needed(const struct wanted *w, const char *soname)
@@ -541,6 +542,15 @@ static int take_preloaded(struct wanted *w)
 	return rc;
 }
 
+/* What one object needs, and whether it can ask for more. */
+static int take_needs_of(struct wanted *w, struct elf_file *e)
+{
+	static const char *const openers[] = {"dlopen", "dlmopen", NULL};
+
+	w->opens = w->opens || elf_imports(e, openers);
+	return elf_each_dynamic(e, DT_NEEDED, take_needed, w);
+}
+
 /* A library that was queued: its own paths, its own needs. */
 static int take_object(struct wanted *w, const char *path)
 {
@@ -554,14 +564,14 @@ static int take_object(struct wanted *w, const char *path)
 		read_paths(e, &own);
 		w->object = path;
 		w->own = &own;
-		rc = elf_each_dynamic(e, DT_NEEDED, take_needed, w);
+		rc = take_needs_of(w, e);
 		elf_close(e);
 	}
 	close(fd);
 	return rc;
 }
 
-int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg)
+int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg, bool *opens)
 {
 	struct names done = {0}, queue = {0};
 	struct object_paths exe_paths;
@@ -570,21 +580,23 @@ int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg)
 	struct ld ld;
 	int fd = -1, rc = ld_open(&ld, pid, fn, arg);
 
+	*opens = true;
 	if (rc < 0)
 		goto out;
 	fd = open_exe(&ld, &e);
 	if (fd < 0)
 		goto out; /* no ELF executable: nothing is needed */
 	read_paths(e, &exe_paths);
-	w = (struct wanted){&ld, &done, &queue, ld.exe, &exe_paths, &exe_paths};
+	w = (struct wanted){&ld, &done, &queue, ld.exe, &exe_paths, &exe_paths, false};
 	if (elf_has_interpreter(e))
 		rc = take_preloaded(&w);
 	if (rc == 0)
-		rc = elf_each_dynamic(e, DT_NEEDED, take_needed, &w);
+		rc = take_needs_of(&w, e);
 	elf_close(e);
 	close(fd);
 	for (size_t i = 0; rc == 0 && i < queue.count; i++)
 		rc = take_object(&w, queue.v[i]);
+	*opens = w.opens;
 out:
 	names_free(&done);
 	names_free(&queue);

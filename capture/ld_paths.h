@@ -7,6 +7,7 @@
 #ifndef TLSLENS_CAPTURE_LD_PATHS_H
 #define TLSLENS_CAPTURE_LD_PATHS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -27,8 +28,9 @@ int ld_each_named(uint32_t pid, const char *const *prefixes, ld_found_fn *fn, vo
 
 /*
  * What the executable of the process needs, and what that needs in turn, and LD_PRELOAD, found as
- * ld.so(8) says.
+ * ld.so(8) says. *opens tells whether any of these, or the executable, can open further libraries
+ * by itself (dlopen); true when that cannot be known.
  */
-int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg);
+int ld_each_needed(uint32_t pid, ld_found_fn *fn, void *arg, bool *opens);
 
 #endif

@@ -187,6 +187,17 @@ static void an_import_is_not_a_definition(void **state)
 	built_free(&b);
 }
 
+static void imports_are_told_from_definitions(void **state)
+{
+	struct built b;
+
+	(void)state;
+	build(&b, ARGS("-shared", "-fPIC", "@middle.c", "-o", "out"));
+	assert_true(elf_imports(b.e, ARGS("no", "SSL_read")));
+	assert_false(elf_imports(b.e, ARGS("middle", "dlopen")));
+	built_free(&b);
+}
+
 static void a_stripped_static_program_says_so(void **state)
 {
 	struct built b;
@@ -284,6 +295,7 @@ static bool ask_everything(int fd)
 	elf_each_dynamic(e, DT_NEEDED, count_needed, &found);
 	elf_each_dynamic(e, DT_RUNPATH, count_needed, &found);
 	elf_has_section(e, ".go.buildinfo");
+	elf_imports(e, (const char *const[]){"dlopen", NULL});
 	elf_has_symbols(e);
 	elf_close(e);
 	return is_tls;
@@ -414,6 +426,7 @@ int main(void)
 		cmocka_unit_test(dynamic_strings_and_build_id_are_read),
 		cmocka_unit_test(hidden_and_local_symbols_are_found),
 		cmocka_unit_test(an_import_is_not_a_definition),
+		cmocka_unit_test(imports_are_told_from_definitions),
 		cmocka_unit_test(a_stripped_static_program_says_so),
 		cmocka_unit_test(a_version_is_more_than_its_prefix),
 		cmocka_unit_test(other_files_are_refused),
