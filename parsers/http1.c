@@ -82,32 +82,32 @@ static enum http1_step step_section(struct http1 *p, struct http1_input *in)
 	const size_t held = side->held.n;
 	struct http1_scan after;
 	enum gathered g;
-	enum http1_step step;
+	enum http1_step res;
 	struct str raw;
 	size_t taken;
 
 	g = gather(p, in, &raw, &taken);
 	after = side->scan;
 	if (side->phase == PHASE_HEAD && !side->probed) {
-		enum probe_res r = http1_probe(in->dir, (const uint8_t *)raw.p, raw.n);
+		enum probe_res probed = http1_probe(in->dir, (const uint8_t *)raw.p, raw.n);
 
-		if (r == PROBE_NO) {
+		if (probed == PROBE_NO) {
 			http1_stray_secrets(p, in->dir, raw);
 			return http1_lose(p, in);
 		}
-		side->probed = r == PROBE_YES;
+		side->probed = probed == PROBE_YES;
 	}
 	if (g == GATHERED_PART) {
 		in->pos += taken;
 		return STEP_ON;
 	}
 	in->cut = g == GATHERED_LIMIT ? CUT_LIMIT : CUT_NONE;
-	step = side->phase == PHASE_HEAD ? http1_begin_message(p, in, raw)
-					 : http1_end_trailers(p, in, raw);
-	if (step == STEP_WAIT) {
+	res = side->phase == PHASE_HEAD ? http1_begin_message(p, in, raw)
+					: http1_end_trailers(p, in, raw);
+	if (res == STEP_WAIT) {
 		side->scan = before;
 		side->held.n = held;
-		return step;
+		return res;
 	}
 	in->pos += taken;
 	if (g == GATHERED_LIMIT) {
@@ -115,7 +115,7 @@ static enum http1_step step_section(struct http1 *p, struct http1_input *in)
 		side->scan = after;
 		return STEP_ON;
 	}
-	return step;
+	return res;
 }
 
 static enum http1_step step_content(struct http1 *p, struct http1_input *in)
