@@ -25,9 +25,9 @@ struct source_cfg {
 	bool command_tree;    /* arm the command's descendants by ptrace */
 	unsigned int ring_mb;
 	uint32_t snap_bytes; /* of one call; 0 keeps none */
-	const char *
-		probes; /* comma-separated: only these of "session", "multi", "perf", and "sys_enter"
-				* instead of the tracepoints of sockets; NULL: the best the kernel has */
+	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
+	 * tracepoints of sockets; NULL: the best the kernel has. */
+	const char *probes;
 	/* recording */
 	const char *path;
 	/* memory */
