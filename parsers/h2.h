@@ -33,7 +33,7 @@
 /* One direction of a stream. */
 struct h2_msg {
 	struct header *headers; /* in the transaction's arena; trailers follow */
-	uint32_t count;
+	uint32_t count, cap;
 	size_t header_bytes; /* kept of all blocks, interim ones too: limits->header_bytes */
 	uint32_t fields;     /* kept of all blocks: limits->headers */
 	uint64_t body_bytes;

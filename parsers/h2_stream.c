@@ -188,22 +188,27 @@ static bool admit(struct h2 *h, enum dir d, struct h2_stream *st, const struct h
 static void append(struct h2_stream *st, struct h2_msg *m, const struct h2_section *sec,
 		   bool trailers)
 {
-	struct header *all = sec->v;
+	uint32_t need = m->count + sec->count;
+	struct header *grown;
 
-	if (m->count && sec->count) {
-		all = arena_alloc(&st->txn->arena, (m->count + sec->count) * sizeof(*all));
-		if (!all) {
+	for (uint32_t i = 0; i < sec->count; i++)
+		sec->v[i].trailer = trailers;
+	if (!m->count) {
+		m->headers = sec->v;
+		m->cap = sec->count;
+	} else if (need > m->cap) {
+		grown = arena_alloc(&st->txn->arena, 2 * need * sizeof(*grown));
+		if (!grown) {
 			st->txn->flags |= TXN_LIMIT;
 			return;
 		}
-		memcpy(all, m->headers, m->count * sizeof(*all));
-		memcpy(all + m->count, sec->v, sec->count * sizeof(*all));
+		memcpy(grown, m->headers, m->count * sizeof(*grown));
+		m->headers = grown;
+		m->cap = 2 * need;
 	}
-	for (uint32_t i = 0; i < sec->count; i++)
-		all[m->count + i].trailer = trailers;
-	if (sec->count)
-		m->headers = all;
-	m->count += sec->count;
+	if (m->count && sec->count)
+		memcpy(m->headers + m->count, sec->v, sec->count * sizeof(*sec->v));
+	m->count = need;
 }
 
 static void add_interim(struct h2_stream *st, uint16_t status)
