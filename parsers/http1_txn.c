@@ -193,8 +193,8 @@ bool http1_queue_give_up(struct http1_queue *q, uint64_t lost)
 	uint64_t oldest_lost = lost, waiting = 0;
 
 	q->forsaken = 0;
-	DL_FOREACH_SAFE(q->list, e, next)
-	{
+	for (e = q->list; e; e = next) {
+		next = e->next;
 		if (!waits(e))
 			continue;
 		waiting++;
