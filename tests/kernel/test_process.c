@@ -137,9 +137,9 @@ static int second_image(void)
 	return put(fixed_context(), buf, 1000) == 1000 ? 0 : 1;
 }
 
-static void test_exec(bool follow)
+static void test_exec(bool follow, bool stalled)
 {
-	struct scenario sc = {.run = exec_self, .follow = follow};
+	struct scenario sc = {.run = exec_self, .follow = follow, .stalled = stalled};
 	struct truth t;
 	struct seen s;
 	bool good;
@@ -148,7 +148,9 @@ static void test_exec(bool follow)
 	good = whole(&s, &t) & EXPECT_EQ(s.generations, 2) & EXPECT_EQ(s.execs, 1) &
 	       EXPECT_EQ(s.conn_ends, 2) & EXPECT_EQ(s.identities, 2);
 	result(good, "a context of an old image is not one of the new",
-	       follow ? "followed" : "by pid");
+	       stalled	? "nobody draining"
+	       : follow ? "followed"
+			: "by pid");
 	seen_free(&s);
 }
 
@@ -267,8 +269,9 @@ int main(int argc, char **argv)
 	test_followed();
 	test_not_followed();
 	test_descendants();
-	test_exec(false);
-	test_exec(true);
+	test_exec(false, false);
+	test_exec(true, false);
+	test_exec(false, true);
 	test_killed();
 	test_command(self);
 	test_nothing_there();
