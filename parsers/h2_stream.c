@@ -104,6 +104,7 @@ static void add(struct h2 *h, struct h2_stream *st)
 	/* uthash keeps the order of insertion */
 	if (oldest && HASH_COUNT(h->streams) >= h->limits->streams) {
 		oldest->txn->flags |= TXN_LIMIT;
+		oldest->evicted = true;
 		if (oldest->id > h->evicted)
 			h->evicted = oldest->id;
 		h2_txn_emit(h, oldest);

@@ -159,6 +159,18 @@ static void add_rpc(struct exchange *x)
 	grpc_describe(x->t, &c);
 }
 
+/* By the status, unless the exchange ended before the response did. */
+static enum outcome outcome(const struct exchange *x)
+{
+	const struct h2_stream *st = x->st;
+
+	if (x->resp->ended || (x->resp->lost && st->status && !st->reset))
+		return http_outcome(st->status);
+	if (!st->reset && (x->resp->lost || st->evicted))
+		return OUTCOME_UNKNOWN;
+	return OUTCOME_ABORTED;
+}
+
 static void fill_envelope(struct exchange *x)
 {
 	const struct h2_msg *req = x->req, *resp = x->resp;
@@ -183,10 +195,7 @@ static void fill_envelope(struct exchange *x)
 	t->flags |= x->st->hole == H2_HOLE_GAP ? TXN_LOST_REQUEST : 0;
 	t->flags |= resp->ended || lost ? 0 : TXN_NO_RESPONSE;
 	t->flags |= req->unknown || resp->unknown ? TXN_UNKNOWN_HEADERS : 0;
-	if (resp->ended || (lost && !x->st->reset))
-		t->outcome = http_outcome(x->st->status);
-	else
-		t->outcome = resp->lost && !x->st->reset ? OUTCOME_UNKNOWN : OUTCOME_ABORTED;
+	t->outcome = outcome(x);
 }
 
 static void add_attrs(struct exchange *x)
