@@ -224,7 +224,7 @@ static void tell_gap(struct flow_conn *c, enum dir d, uint64_t off, uint64_t n, 
 			lose_step(c, d, settled, off + n);
 		} else if (r.status == PARSE_UPGRADE) {
 			upgrade(c, r.next);
-		} else if (!c->ops->settles_itself || st->settled_off == off) {
+		} else if (!c->ops->settles_itself) {
 			settle(st, off + n);
 		}
 	}

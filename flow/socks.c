@@ -108,9 +108,7 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 	struct flow *f = c->flow;
 
 	if (c->sock && c->sock != s->id && !same_address(&c->pub, s)) {
-		/* what came before belongs to the other socket, or to none */
-		c->peer_settled = true;
-		flow_queue_release(c);
+		/* what was proven before was the other socket; nothing waits since the first proof */
 		c->nested = c->cached = false;
 		c->pub.source = PEER_UNKNOWN;
 	}

@@ -183,6 +183,18 @@ static void too_many_secrets_mask_more_never_less(void **state)
 	free(text);
 }
 
+/* Secrets that are out do not count: a long connection has any number, each masked exactly. */
+static void secrets_of_a_long_connection_stay_exact(void **state)
+{
+	struct harness *h = *state;
+	uint64_t count = 3 * FLOW_SECRETS_MAX;
+
+	h->quiet = true;
+	for (uint64_t i = 0; i < count; i++)
+		SAY(h, W, i * 10, "Q /a k=vv\n");
+	assert_int_equal(h->masked_bytes, count * 2);
+}
+
 static void chunk_times_are_real_times(void **state)
 {
 	struct harness *h = *state;
@@ -244,6 +256,7 @@ int main(void)
 		STAGED(overflow_of_what_waits_is_masked),
 		STAGED(all_connections_together_are_bounded),
 		STAGED(too_many_secrets_mask_more_never_less),
+		STAGED(secrets_of_a_long_connection_stay_exact),
 		STAGED(chunk_times_are_real_times),
 		STAGED_TXNS(nothing_is_held_when_nobody_wants_chunks),
 		STAGED(sink_error_ends_it),

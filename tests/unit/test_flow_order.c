@@ -249,6 +249,90 @@ static void impossible_positions_are_dropped(void **state)
 	CHECK(h, "close 4242-1000-1\n");
 }
 
+/* A loss counter that runs back proves nothing: the jump waits like any other. */
+static void a_smaller_loss_is_no_loss(void **state)
+{
+	struct harness *h = *state;
+
+	SAY(h, W, 0, "B 100\n");
+	DATA(h, .off = 16, .lost = 10, .text = "x", PROVEN);
+	harness_clear(h);
+	DATA(h, .off = 20, .lost = 5, .text = "y", PROVEN);
+	CHECK(h, "");
+	DATA(h, .off = 17, .lost = 10, .text = "abc", PROVEN);
+	CHECK(h, "data 4242-1000-1 > @17 \"abc\"\n"
+		 "data 4242-1000-1 > @20 \"y\"\n");
+}
+
+/* What is left of an overlapping call does not stand at the call's beginning. */
+static void a_trimmed_call_is_no_message_start(void **state)
+{
+	struct harness *h = *state;
+
+	SAY(h, W, 0, "junk");
+	SAY(h, W, 0, "junkQ /a\n");
+	CHECK(h, "data 4242-1000-1 > @0 \"junk\"\n"
+		 "data 4242-1000-1 > @4 \"Q /a\\n\"\n");
+	assert_int_equal(stats_of(h).unparsed_bytes, 9);
+}
+
+/* A direction of which nothing arrived: all of it is missing, if it is known where it began. */
+static void a_direction_never_seen(void **state)
+{
+	struct harness *h = *state;
+
+	SAY(h, W, 0, "Q /a\n");
+	DATA(h, .gen = 2, .text = "Q /b\n", .sock = HARNESS_SOCK, .flags = EV_DATA_NESTED);
+	harness_clear(h);
+	harness_conn_end(h, HARNESS_CONN, 1, 5, 30);
+	harness_conn_end(h, HARNESS_CONN, 2, 5, 30);
+	CHECK(h, "gap 4242-1000-1 < @0 30 unsafe\n"
+		 "txn 4242-1000-1 nested Q /a - lost-response no-response lost 30\n"
+		 "close 4242-1000-1\n"
+		 "txn 4242-1000-2 nested Q /b - late no-response\n"
+		 "close 4242-1000-2\n");
+}
+
+/* A timer set anew may be due before one that was set earlier. */
+static void timers_fire_in_the_order_they_are_due(void **state)
+{
+	struct harness *h = *state;
+	uint64_t start = h->now_ms;
+
+	SAY(h, W, 0, "B 100\n");
+	DATA(h, .gen = 2, .text = "B 100\n", PROVEN);
+	harness_clear(h);
+	SAY(h, W, 10, "x");
+	harness_tick(h, start + 1);
+	SAY(h, W, 20, "y");
+	harness_tick(h, start + 2);
+	DATA(h, .gen = 2, .off = 10, .text = "z", PROVEN);
+	harness_tick(h, start + 20);
+	harness_clear(h);
+	harness_tick(h, start + 21);
+	CHECK(h, "gap 4242-1000-1 > @11 9\n"
+		 "data 4242-1000-1 > @20 \"y\"\n");
+	harness_tick(h, start + 22);
+	CHECK(h, "gap 4242-1000-2 > @6 4\n"
+		 "data 4242-1000-2 > @10 \"z\"\n");
+}
+
+/* A damaged time does not end all waiting. */
+static void an_impossible_time_does_not_move_the_clock(void **state)
+{
+	struct harness *h = *state;
+	struct ev_hdr ev = {.ts_ns = UINT64_MAX - 5, .type = EV_TICK, .len = sizeof(ev)};
+
+	SAY(h, W, 0, "B 100\n");
+	SAY(h, W, 10, "x");
+	harness_clear(h);
+	assert_int_equal(flow_event(h->flow, &ev), 0);
+	CHECK(h, "");
+	SAY(h, W, 6, "0123");
+	CHECK(h, "data 4242-1000-1 > @6 \"0123\"\n"
+		 "data 4242-1000-1 > @10 \"x\"\n");
+}
+
 static void directions_do_not_wait_for_each_other(void **state)
 {
 	struct harness *h = *state;
@@ -279,6 +363,11 @@ int main(void)
 		STAGED(loss_at_the_very_end_shows),
 		STAGED(held_records_are_delivered_before_the_end),
 		STAGED(impossible_positions_are_dropped),
+		STAGED(a_smaller_loss_is_no_loss),
+		STAGED(a_trimmed_call_is_no_message_start),
+		STAGED(a_direction_never_seen),
+		STAGED(timers_fire_in_the_order_they_are_due),
+		STAGED(an_impossible_time_does_not_move_the_clock),
 		STAGED(directions_do_not_wait_for_each_other),
 	};
 

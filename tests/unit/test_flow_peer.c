@@ -114,7 +114,8 @@ static void a_record_made_before_the_close_keeps_its_evidence(void **state)
 
 	h->now_ms++;
 	harness_sock_close(h, HARNESS_SOCK);
-	h->now_ms--; /* the call began before, its record came after */
+	harness_tick(h, h->now_ms + 100);
+	h->now_ms -= 101; /* the call began before, its record came after */
 	DATA(h, .off = 0, .text = "Q /a\n", .sock = HARNESS_SOCK, CACHED);
 	h->now_ms += 2;
 	DATA(h, .dir = R, .off = 0, .text = "R 1\n", .sock = HARNESS_SOCK, CACHED);
@@ -141,6 +142,31 @@ static void another_socket_does_not_speak_for_what_came_before(void **state)
 	DATA(h, .off = 10, .text = "Q /c\n", .sock = 10, CACHED);
 	DATA(h, .dir = R, .off = 8, .text = "R 3\n", .sock = 10, CACHED);
 	CHECK(h, "port 8443 txn 4242-1000-1 cached Q /c 3\n");
+}
+
+/* An exchange that began on the first socket and ended on the second has only the second's proof. */
+static void proof_of_the_first_socket_ends_with_it(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_port;
+	DATA(h, .off = 0, .text = "Q /a\n", .sock = HARNESS_SOCK, NESTED);
+	h->now_ms++;
+	harness_sock(h, HARNESS_CONN, 1, 10, 8443);
+	DATA(h, .dir = R, .off = 0, .text = "R 1\n", .sock = 10, CACHED);
+	CHECK(h, "port 8443 txn 4242-1000-1 cached Q /a 1\n");
+}
+
+/* The same addresses under a new id are the same socket, seen again. */
+static void the_same_address_is_the_same_socket(void **state)
+{
+	struct harness *h = *state;
+
+	DATA(h, .off = 0, .text = "Q /a\n", .sock = HARNESS_SOCK, NESTED);
+	h->now_ms++;
+	harness_sock(h, HARNESS_CONN, 1, 10, 443);
+	DATA(h, .dir = R, .off = 0, .text = "R 1\n", .sock = 10, CACHED);
+	CHECK(h, "txn 4242-1000-1 nested Q /a 1\n");
 }
 
 static void an_address_used_again_is_another_connection(void **state)
@@ -255,6 +281,29 @@ static void plain_sockets_are_known_by_the_kernel(void **state)
 	CHECK(h, "port 80 txn 4242-1e-0 kernel Q /a 1 late\n");
 }
 
+static void a_plain_socket_may_be_announced_late(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_port;
+	DATA(h, .conn = 30, .off = 0, .text = "Q /a\n", .flags = EV_DATA_PLAIN);
+	DATA(h, .conn = 30, .dir = R, .off = 0, .text = "R 1\n", .flags = EV_DATA_PLAIN);
+	CHECK(h, "");
+	harness_sock(h, 0, 0, 30, 80);
+	CHECK(h, "port 80 txn 4242-1e-0 kernel Q /a 1 late\n");
+}
+
+/* Which side the process is, where the protocol does not tell: it connected. */
+static void the_socket_tells_the_role(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_conn;
+	harness_sock(h, 0, 0, 30, 53);
+	DATA(h, .conn = 30, .text = "D x", .flags = EV_DATA_PLAIN | EV_DATA_DGRAM);
+	CHECK(h, "ipv4 127.0.0.1.40000 127.0.0.2.53 role 1 txn 4242-1e-0 kernel D - D x\n");
+}
+
 static void waiting_transactions_are_bounded(void **state)
 {
 	struct harness *h = *state;
@@ -295,6 +344,10 @@ int main(void)
 		STAGED_TXNS(a_closed_socket_proves_nothing_more),
 		STAGED_TXNS(a_record_made_before_the_close_keeps_its_evidence),
 		STAGED_TXNS(another_socket_does_not_speak_for_what_came_before),
+		STAGED_TXNS(proof_of_the_first_socket_ends_with_it),
+		STAGED_TXNS(the_same_address_is_the_same_socket),
+		STAGED_TXNS(a_plain_socket_may_be_announced_late),
+		STAGED_TXNS(the_socket_tells_the_role),
 		STAGED_TXNS(an_address_used_again_is_another_connection),
 		STAGED_TXNS(generations_do_not_mix),
 		STAGED_TXNS(evidence_without_its_socket_is_none),

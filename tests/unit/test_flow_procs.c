@@ -152,6 +152,7 @@ static void processes_are_bounded(void **state)
 	struct harness *h = *state;
 	struct tally t = {0};
 
+	DATA(h, .text = "Q /first\n", PROVEN); /* has a connection: stays */
 	for (uint32_t i = 1; i <= FLOW_PROCS_MAX + 5; i++) {
 		struct ev_counters ev = {
 			.hdr = {.tgid = i, .type = EV_COUNTERS, .len = sizeof(ev)},
@@ -162,7 +163,9 @@ static void processes_are_bounded(void **state)
 	flow_each_proc(h->flow, count, &t);
 	assert_int_equal(t.procs, FLOW_PROCS_MAX);
 	assert_int_equal(t.last_tgid, FLOW_PROCS_MAX + 5);
-	assert_int_equal(stats_of(h).procs_evicted, 5);
+	assert_int_equal(stats_of(h).procs_evicted, 6);
+	harness_finish(h);
+	CHECK(h, "txn 4242-1000-1 nested Q /first - no-response\n");
 }
 
 /* Sockets whose end was never told do not pile up, and an evicted one is merely unknown. */

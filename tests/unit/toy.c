@@ -35,11 +35,11 @@ struct toy {
 static enum probe_res toy_probe(enum dir d, const uint8_t *p, size_t n)
 {
 	(void)d;
-	if (!n || !memchr("QRBU", p[0], 4))
-		return PROBE_NO;
-	if (n < 2)
+	if (n && p[0] == 'X')
 		return PROBE_MORE;
-	return p[1] == ' ' ? PROBE_YES : PROBE_NO;
+	if (!n || !memchr("QRBU", p[0], 4) || (n > 1 && p[1] != ' '))
+		return PROBE_NO;
+	return n < 3 ? PROBE_MORE : PROBE_YES;
 }
 
 static void *toy_open(const struct proto_open *o)
@@ -377,6 +377,25 @@ static const struct proto_ops gram = {
 	.close = chat_close,
 };
 
-const struct proto_ops *const toy_rows[] = {&toy, &chat, &gram, NULL};
+static struct parse_res loop_feed(void *st, enum dir d, const struct slice *s, bool expired)
+{
+	(void)st;
+	(void)d;
+	(void)s;
+	(void)expired;
+	return (struct parse_res){PARSE_UPGRADE, 0, "toy-loop"};
+}
+
+static const struct proto_ops loop = {
+	.name = "toy-loop",
+	.probe = never,
+	.open = chat_open,
+	.feed = loop_feed,
+	.gap = lost,
+	.resync = no_resync,
+	.close = chat_close,
+};
+
+const struct proto_ops *const toy_rows[] = {&toy, &chat, &gram, &loop, NULL};
 
 const struct proto_ops *const toy_seek_rows[] = {&toy_seek, NULL};

@@ -8,6 +8,7 @@
  * toy-seek: the same, but finds the next line itself when joined late or out of step; hides what it skips.
  * toy-chat: what U leads to; each line is a transaction naming the request that led there.
  * toy-gram: datagrams beginning with D, a transaction each.
+ * toy-loop: upgrades to itself for ever. A first byte X makes toy ask for more for ever.
  */
 #ifndef TLSLENS_TESTS_TOY_H
 #define TLSLENS_TESTS_TOY_H
