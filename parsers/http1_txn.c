@@ -69,9 +69,11 @@ static void regain(struct http1_queue *q)
 	if (!q->unsure.on || !all_answered(q))
 		return;
 	q->unsure.on = false;
-	DL_FOREACH_SAFE(q->list, e, next)
-	if (e->unsure)
-		http1_message_end(q, e, &e->response, false);
+	for (e = q->list; e; e = next) {
+		next = e->next;
+		if (e->unsure)
+			http1_message_end(q, e, &e->response, false);
+	}
 }
 
 static void begin_unsure(struct http1_queue *q, uint64_t owed)
