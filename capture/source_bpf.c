@@ -75,6 +75,7 @@ static void command_stopped(void *arg, uint32_t pid, bool exec)
 	err = targets_add(&l->targets, pid, &t);
 	if (err && err != -EEXIST)
 		return;
+	t->stands_still = l->tree;
 	if (t->fresh_exec) {
 		t->fresh_exec = false; /* the command itself: done in open() */
 		return;
@@ -307,8 +308,8 @@ static void saw_exec(struct live *l, const struct ev_proc *e)
 	if (!t)
 		return;
 	target_execed(&l->targets, t, e);
-	if (l->tree)
-		return; /* it stood still for that */
+	if (t->stands_still)
+		return;
 	discovery_clear(&t->found);
 	target_arm(&l->targets, t, true);
 }
@@ -378,17 +379,6 @@ static int hand_out(struct live *l, const struct ev_hdr **ev)
 
 /* --- time ------------------------------------------------------------------------------------------- */
 
-/* Processes whose end the ring had no room for. */
-static void find_ended(struct live *l, uint64_t now)
-{
-	struct target *t, *next;
-	struct proc_state state;
-
-	HASH_ITER (hh, l->targets.live, t, next)
-		if (bpf_proc_get(l->bpf, t->key.tgid, &state) < 0 || state.flags & PROC_EXITED)
-			target_end(&l->targets, t, now);
-}
-
 /*
  * Only while the ring is empty: record time must not run ahead of records that are still in it.
  */
@@ -405,7 +395,7 @@ static void tick(struct live *l)
 	if (now - l->rescan_ns < RESCAN_NS)
 		return;
 	l->rescan_ns = now;
-	find_ended(l, now);
+	targets_reconcile(&l->targets, now);
 	for (struct target *t = l->targets.live; t; t = t->hh.next)
 		target_rearm_if_changed(&l->targets, t);
 }
@@ -425,6 +415,7 @@ static void account_for_all(struct live *l)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	struct target *t, *next;
 
+	targets_reconcile(&l->targets, now);
 	HASH_ITER (hh, l->targets.live, t, next)
 		target_end(&l->targets, t, now);
 	l->phase = PHASE_ENDING;

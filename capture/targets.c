@@ -122,10 +122,21 @@ static struct target *target_new(struct targets *ts, struct proc_key key)
 	return t;
 }
 
+/* The kernel side may have been faster, at the fork, and have counted already. */
+static int put_proc(struct targets *ts, struct proc_key key)
+{
+	struct proc_state state;
+
+	if (bpf_proc_get(ts->bpf, key.tgid, &state) == 0 && state.start_ns == key.start_ns)
+		return 0;
+	state = (struct proc_state){
+		.start_ns = key.start_ns, .epoch = monotonic_ns(), .flags = ts->proc_flags};
+	return bpf_proc_put(ts->bpf, key.tgid, &state);
+}
+
 int targets_add(struct targets *ts, uint32_t pid, struct target **out)
 {
 	struct proc_key key = {.tgid = pid};
-	struct proc_state state = {.flags = ts->proc_flags};
 	struct target *t = targets_find(ts, pid);
 	int err;
 
@@ -135,9 +146,7 @@ int targets_add(struct targets *ts, uint32_t pid, struct target **out)
 	err = identity_start_time(pid, &key.start_ns);
 	if (err)
 		return err;
-	state.start_ns = key.start_ns;
-	state.epoch = monotonic_ns();
-	err = bpf_proc_put(ts->bpf, pid, &state);
+	err = put_proc(ts, key);
 	if (err)
 		return err == -E2BIG ? -ENOSPC : err;
 	t = target_new(ts, key);
@@ -397,6 +406,24 @@ static void keep_ended(struct targets *ts, struct target *t)
 	}
 	ts->ended_dropped++;
 	target_free(t);
+}
+
+void targets_reconcile(struct targets *ts, uint64_t now_ns)
+{
+	struct target *t, *next;
+	struct proc_state state;
+	struct proc_key key;
+	uint32_t tgid = 0;
+
+	for (int i = 0; i < PROCS_MAX && bpf_proc_next(ts->bpf, &tgid) == 0; i++) {
+		if (targets_find(ts, tgid) || bpf_proc_get(ts->bpf, tgid, &state) < 0)
+			continue;
+		key = (struct proc_key){.tgid = tgid, .start_ns = state.start_ns};
+		targets_add_forked(ts, key, NULL, &t);
+	}
+	HASH_ITER (hh, ts->live, t, next)
+		if (bpf_proc_get(ts->bpf, t->key.tgid, &state) < 0 || state.flags & PROC_EXITED)
+			target_end(ts, t, now_ns);
 }
 
 void target_end(struct targets *ts, struct target *t, uint64_t now_ns)

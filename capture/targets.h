@@ -20,11 +20,12 @@ struct target {
 	struct identity *identity;	/* owned reference */
 	struct identity *next_identity; /* of an image whose EV_EXEC is still to come, or NULL */
 	struct discovery found;
-	char *trouble;		    /* owned or NULL: why a file could not be probed */
-	size_t sites;		    /* placed for this process */
-	uint64_t maps_sum;	    /* of its executable mappings when last looked at */
-	bool fresh_exec;	    /* its next stop at execve was already taken care of */
-	UT_hash_handle hh;	    /* by key.tgid while it lives */
+	char *trouble;	   /* owned or NULL: why a file could not be probed */
+	size_t sites;	   /* placed for this process */
+	uint64_t maps_sum; /* of its executable mappings when last looked at */
+	bool fresh_exec;   /* its next stop at execve was already taken care of */
+	bool stands_still; /* stopped at its execve: nothing is left to do when the record comes */
+	UT_hash_handle hh; /* by key.tgid while it lives */
 	struct target *prev, *next; /* in the list of ended ones */
 };
 
@@ -79,6 +80,12 @@ void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e
  * table and the live ones, and is kept for the report.
  */
 void target_end(struct targets *ts, struct target *t, uint64_t now_ns);
+
+/*
+ * Brings both tables together where records of forks and ends found no room: what the kernel's table has and
+ * this one has not is added, what has ended is accounted for. To be called while the ring is empty.
+ */
+void targets_reconcile(struct targets *ts, uint64_t now_ns);
 
 void targets_describe(const struct targets *ts, char *out, size_t n);
 void targets_report(const struct targets *ts, FILE *out);
