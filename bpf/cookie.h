@@ -9,6 +9,11 @@
  *   bits 16-23  function of the row  bits 36-39  argument holding size_t *out
  *
  * Bit 40: the wanted length is an iovec count, the buffer an array of struct iovec (reserved).
+ *
+ * Of a probe inside the function (capture/site_find.h), not at its first instruction:
+ *   bits 41-52  what the function has pushed by then, in units of 8 bytes
+ *   bit  53     it is one
+ *   bit  54     it sits where the result is final, not at the entry
  */
 #ifndef TLSLENS_BPF_COOKIE_H
 #define TLSLENS_BPF_COOKIE_H
@@ -51,5 +56,15 @@ enum len_shape {
 #define COOKIE_BUF(c) ((__u32)((c) >> 28) & 15)
 #define COOKIE_LEN(c) ((__u32)((c) >> 32) & 15)
 #define COOKIE_OUT(c) ((__u32)((c) >> 36) & 15)
+
+#define COOKIE_SP_BYTES_MAX (0xfffu * 8)
+#define COOKIE_INSIDE(sp_bytes, at_return) \
+	((__u64)(sp_bytes) / 8 << 41 | 1ull << 53 | (__u64)(at_return) << 54)
+
+#define COOKIE_SP_BYTES(c) (((c) >> 41 & 0xfff) * 8)
+#define COOKIE_IS_INSIDE(c) ((c) >> 53 & 1)
+#define COOKIE_AT_RETURN(c) ((c) >> 54 & 1)
+/* The function alone, wherever in it the probe sits. */
+#define COOKIE_FUNCTION(c) ((c) & ((1ull << 41) - 1))
 
 #endif

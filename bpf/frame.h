@@ -9,8 +9,9 @@
 #include "bpf/maps.h"
 
 /*
- * Whether the return of this call will be seen: its return address is still the kernel's uretprobe trampoline
- * (the first slot of the process's xol area). Where that cannot be told the answer is yes.
+ * Whether the return of this call will be seen: its return address still stands where it stood at its entry.
+ * With a return probe that is the kernel's uretprobe trampoline (the first slot of the process's xol area),
+ * with probes inside the function the caller's. Where that cannot be told the answer is yes.
  */
 static __always_inline bool frame_returns(const struct frame *f)
 {
@@ -18,6 +19,9 @@ static __always_inline bool frame_returns(const struct frame *f)
 	struct xol_area *area;
 	__u64 at = 0;
 
+	if (f->ret)
+		return bpf_probe_read_user(&at, sizeof(at), (const void *)f->sp) == 0 &&
+		       at == f->ret;
 	if (!RETURN_ADDRESS_ON_STACK || !bpf_core_field_exists(struct mm_struct, uprobes_state) ||
 	    !bpf_core_field_exists(struct xol_area, vaddr))
 		return true;

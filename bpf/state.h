@@ -84,6 +84,7 @@ struct sock_state {
 struct frame {
 	__u64 ctx, buf, len, out;
 	__u64 sp; /* user stack pointer at the entry: tells frames apart and stale ones from live */
+	__u64 ret; /* return address, of a call seen by probes inside the function; else 0 */
 	__u64 ts_ns;
 	__u64 cookie;
 	__u64 sock; /* proven within this call */

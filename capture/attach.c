@@ -21,6 +21,8 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "bpf/cookie.h"
+
 #define CLOSERS 8 /* threads */
 
 #define ATTACH_TYPE_UPROBE_MULTI 48
@@ -202,11 +204,63 @@ static void placed_free(struct placed *p)
 	free(p);
 }
 
+/* One breakpoint. */
+struct point {
+	uint64_t offset, cookie;
+	bool with_return; /* and a return probe from there */
+};
+
+struct points {
+	struct point *v; /* owned */
+	size_t count;
+};
+
+static void add_point(struct points *ps, const struct site *s, const struct site_place *at,
+		      bool at_return)
+{
+	ps->v[ps->count++] = (struct point){
+		.offset = s->offset + at->offset,
+		.cookie = s->cookie | COOKIE_INSIDE(at->sp_bytes, at_return),
+	};
+}
+
+/*
+ * Returns come before entries: an entry whose return nobody sees would leave a call open that hides others.
+ */
+static int points_of(struct points *ps, const struct tls_file *f, bool plain)
+{
+	size_t most = 1;
+
+	for (size_t i = 0; i < f->site_count; i++)
+		most += 1 + f->sites[i].plan.return_count;
+	*ps = (struct points){.v = calloc(most, sizeof(*ps->v))};
+	if (!ps->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->site_count; i++) {
+		const struct site *s = &f->sites[i];
+
+		for (size_t k = 0;
+		     !plain && site_cost(s) == SITE_CHEAP_INSIDE && k < s->plan.return_count; k++)
+			add_point(ps, s, &s->plan.returns[k], true);
+	}
+	for (size_t i = 0; i < f->site_count; i++) {
+		const struct site *s = &f->sites[i];
+
+		if (!plain && site_cost(s) == SITE_CHEAP_INSIDE)
+			add_point(ps, s, &s->plan.entry, false);
+		else
+			ps->v[ps->count++] = (struct point){.offset = s->offset,
+							    .cookie = s->cookie,
+							    .with_return = s->role == SITE_SESSION};
+	}
+	return 0;
+}
+
 /*
  * Every page to be probed is brought into the page cache first: the kernel reads it while it holds locks,
  * and some complain when it is not there.
  */
-static int read_pages(const struct tls_file *f)
+static int read_pages(const struct tls_file *f, const struct points *ps)
 {
 	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
 	int err = 0;
@@ -214,8 +268,8 @@ static int read_pages(const struct tls_file *f)
 
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < f->site_count && !err; i++) {
-		ssize_t n = pread(fd, &c, 1, (off_t)f->sites[i].offset);
+	for (size_t i = 0; i < ps->count && !err; i++) {
+		ssize_t n = pread(fd, &c, 1, (off_t)ps->v[i].offset);
 
 		if (n != 1)
 			err = n < 0 ? -errno : -ENXIO;
@@ -224,35 +278,33 @@ static int read_pages(const struct tls_file *f)
 	return err;
 }
 
-static bool has_role(const struct site *s, unsigned int roles)
-{
-	return roles & 1u << s->role;
-}
+enum which {
+	WITH_RETURN = 1 << 0,
+	WITHOUT_RETURN = 1 << 1,
+};
 
-#define ROLE(r) (1u << (r))
-
-/* One link for all sites of the given roles. Returns how many those are. */
-static int place_multi(struct placed *p, const struct tls_file *f, int prog_fd, uint32_t type,
-		       uint32_t flags, unsigned int roles)
+/* One link for all points of the given kinds. */
+static int place_multi(struct placed *p, const char *path, const struct points *ps, int prog_fd,
+		       uint32_t type, uint32_t flags, unsigned int which)
 {
 	struct uprobe_multi_attr attr = {.prog_fd = (uint32_t)prog_fd, .attach_type = type};
-	unsigned long *offsets = calloc(f->site_count, sizeof(*offsets));
-	uint64_t *cookies = calloc(f->site_count, sizeof(*cookies));
+	unsigned long *offsets = calloc(ps->count + 1, sizeof(*offsets));
+	uint64_t *cookies = calloc(ps->count + 1, sizeof(*cookies));
 	uint32_t n = 0;
 	int fd, err = -ENOMEM;
 
 	if (!offsets || !cookies)
 		goto out;
-	for (size_t i = 0; i < f->site_count; i++) {
-		if (!has_role(&f->sites[i], roles))
+	for (size_t i = 0; i < ps->count; i++) {
+		if (!(which & (ps->v[i].with_return ? WITH_RETURN : WITHOUT_RETURN)))
 			continue;
-		offsets[n] = f->sites[i].offset;
-		cookies[n++] = f->sites[i].cookie;
+		offsets[n] = ps->v[i].offset;
+		cookies[n++] = ps->v[i].cookie;
 	}
 	err = 0;
 	if (!n)
 		goto out;
-	attr.path = (uintptr_t)f->open_path;
+	attr.path = (uintptr_t)path;
 	attr.offsets = (uintptr_t)offsets;
 	attr.cookies = (uintptr_t)cookies;
 	attr.count = n;
@@ -268,7 +320,7 @@ static int place_multi(struct placed *p, const struct tls_file *f, int prog_fd, 
 out:
 	free(cookies);
 	free(offsets);
-	return err ? err : (int)n;
+	return err;
 }
 
 static int read_number(const char *path, const char *fmt)
@@ -296,16 +348,16 @@ static int perf_find(struct attacher *a)
 	return a->perf_retbit < 0 ? a->perf_retbit : 0;
 }
 
-static int place_perf_one(struct attacher *a, struct placed *p, const struct tls_file *f,
-			  const struct site *s, int prog_fd, bool ret)
+static int place_perf_one(struct attacher *a, struct placed *p, const char *path,
+			  const struct point *at, int prog_fd, bool ret)
 {
 	struct perf_event_attr attr = {.type = (uint32_t)a->perf_type, .size = sizeof(attr)};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = s->cookie);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = at->cookie);
 	int fd, link, err;
 
 	attr.config = ret ? 1ull << a->perf_retbit : 0;
-	attr.uprobe_path = (uintptr_t)f->open_path;
-	attr.probe_offset = s->offset;
+	attr.uprobe_path = (uintptr_t)path;
+	attr.probe_offset = at->offset;
 	fd = (int)syscall(SYS_perf_event_open, &attr, p->key.pid ? (pid_t)p->key.pid : -1,
 			  p->key.pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
@@ -330,49 +382,66 @@ static int place_perf_one(struct attacher *a, struct placed *p, const struct tls
 	return fds_push(p, fd);
 }
 
-static int place_perf(struct attacher *a, struct placed *p, const struct tls_file *f)
+static int place_perf(struct attacher *a, struct placed *p, const char *path,
+		      const struct points *ps)
 {
 	int err = perf_find(a);
 
-	if (err)
-		return err;
-	for (size_t i = 0; i < f->site_count && !err; i++)
-		if (f->sites[i].role == SITE_SESSION)
-			err = place_perf_one(a, p, f, &f->sites[i], a->progs.return_fd, true);
-	for (size_t i = 0; i < f->site_count && !err; i++) {
-		if (f->sites[i].role == SITE_SESSION)
-			err = place_perf_one(a, p, f, &f->sites[i], a->progs.entry_fd, false);
-		else if (f->sites[i].role == SITE_ENTRY)
-			err = place_perf_one(a, p, f, &f->sites[i], a->progs.entry_only_fd, false);
-	}
-	return err ? err : (int)f->site_count;
+	for (size_t i = 0; i < ps->count && !err; i++)
+		if (ps->v[i].with_return)
+			err = place_perf_one(a, p, path, &ps->v[i], a->progs.return_fd, true);
+	for (size_t i = 0; i < ps->count && !err; i++)
+		err = place_perf_one(a, p, path, &ps->v[i], a->progs.entry_fd, false);
+	return err;
 }
 
-/*
- * Returns come before entries: an entry whose return nobody sees would leave a call open that hides others.
- */
-static int place(struct attacher *a, struct placed *p, const struct tls_file *f, const char **what)
+static int place(struct attacher *a, struct placed *p, const char *path, const struct points *ps,
+		 const char **what)
 {
-	unsigned int both = ROLE(SITE_SESSION) | ROLE(SITE_ENTRY);
-	int n;
+	const struct attach_progs *g = &a->progs;
+	int err;
 
-	switch (a->progs.kind) {
+	switch (g->kind) {
 	case ATTACH_SESSION:
 		*what = "session link";
-		return place_multi(p, f, a->progs.session_fd, ATTACH_TYPE_UPROBE_SESSION, 0, both);
+		err = place_multi(p, path, ps, g->session_fd, ATTACH_TYPE_UPROBE_SESSION, 0,
+				  WITH_RETURN);
+		if (err)
+			return err;
+		*what = "uprobe_multi link";
+		return place_multi(p, path, ps, g->entry_fd, ATTACH_TYPE_UPROBE_MULTI, 0,
+				   WITHOUT_RETURN);
 	case ATTACH_MULTI:
 		*what = "uprobe_multi link of returns";
-		n = place_multi(p, f, a->progs.return_fd, ATTACH_TYPE_UPROBE_MULTI,
-				UPROBE_MULTI_RETURN, ROLE(SITE_SESSION));
-		if (n < 0)
-			return n;
+		err = place_multi(p, path, ps, g->return_fd, ATTACH_TYPE_UPROBE_MULTI,
+				  UPROBE_MULTI_RETURN, WITH_RETURN);
+		if (err)
+			return err;
 		*what = "uprobe_multi link of entries";
-		return place_multi(p, f, a->progs.entry_fd, ATTACH_TYPE_UPROBE_MULTI, 0, both);
+		return place_multi(p, path, ps, g->entry_fd, ATTACH_TYPE_UPROBE_MULTI, 0,
+				   WITH_RETURN | WITHOUT_RETURN);
 	case ATTACH_PERF:
 		*what = "perf event";
-		return place_perf(a, p, f);
+		return place_perf(a, p, path, ps);
 	}
 	return -EINVAL;
+}
+
+/* Returns how many breakpoints were placed. */
+static int place_file(struct attacher *a, struct placed *p, const struct tls_file *f,
+		      const char **what)
+{
+	struct points ps;
+	int err = points_of(&ps, f, a->progs.plain);
+
+	if (err)
+		return err;
+	*what = "reading the file";
+	err = read_pages(f, &ps);
+	if (!err)
+		err = place(a, p, f->open_path, &ps, what);
+	free(ps.v);
+	return err ? err : (int)ps.count;
 }
 
 int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what)
@@ -393,10 +462,7 @@ int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, con
 		placed_free(p);
 		return 0;
 	}
-	*what = "reading the file";
-	n = read_pages(f);
-	if (n >= 0)
-		n = place(a, p, f, what);
+	n = place_file(a, p, f, what);
 	if (n < 0) {
 		closing_add(&a->closing, p->fds, p->fd_count);
 		placed_free(p);

@@ -21,16 +21,16 @@ struct attacher; /* owns the links */
 /* prog fds by role are the loader's business; see capture/source_bpf.c. */
 struct attach_progs {
 	enum attach_kind kind;
-	int session_fd, entry_fd, return_fd; /* -1 when the kind has none */
-	int entry_only_fd;
-	int site_return_fd; /* for SITE_RETURN */
+	int session_fd, return_fd; /* -1 when the kind has none */
+	int entry_fd;		   /* serves everything but return probes */
+	bool plain;		   /* first instructions only, no places inside */
 };
 
 struct attacher *attacher_new(const struct attach_progs *progs);
 /*
  * Attaches every site of a file for one process (pid > 0; follows its threads and execve, not its children)
  * or for all (pid 0; the BPF side filters). Attaching the same file and pid twice is a no-op that returns
- * 0. Returns the number of sites placed, or a negative errno with *what naming the step that failed.
+ * 0. Returns the number of breakpoints placed, or a negative errno with *what naming the step that failed.
  */
 int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what);
 /* Takes the links of one process away (it ended). */

@@ -134,12 +134,11 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, bool sock_
 	struct bpf_program *entry = s->progs.tls_entry, *ret = s->progs.tls_return;
 
 	bpf_program__set_autoload(session, kind == ATTACH_SESSION);
-	bpf_program__set_autoload(entry, kind != ATTACH_SESSION);
 	bpf_program__set_autoload(ret, kind != ATTACH_SESSION);
 	if (kind == ATTACH_SESSION)
 		bpf_program__set_expected_attach_type(
 			session, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
-	if (kind == ATTACH_MULTI) {
+	if (kind != ATTACH_PERF) {
 		bpf_program__set_expected_attach_type(
 			entry, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(
@@ -166,24 +165,19 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 	return err;
 }
 
-static void progs_fill(struct bpf_side *b, enum attach_kind kind)
+static void progs_fill(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum attach_kind kind)
 {
-	int entry = bpf_program__fd(b->skel->progs.tls_entry);
-
 	b->progs = (struct attach_progs){
 		.kind = kind,
 		.session_fd = bpf_program__fd(b->skel->progs.tls_session),
-		.entry_fd = entry,
+		.entry_fd = bpf_program__fd(b->skel->progs.tls_entry),
 		.return_fd = bpf_program__fd(b->skel->progs.tls_return),
-		.entry_only_fd = entry,
-		.site_return_fd = -1,
+		.plain = cfg->plain_sites,
 	};
-	if (kind == ATTACH_SESSION) {
-		b->progs.entry_fd = b->progs.return_fd = -1;
-		b->progs.entry_only_fd = b->progs.session_fd;
-	} else {
+	if (kind == ATTACH_SESSION)
+		b->progs.return_fd = -1;
+	else
 		b->progs.session_fd = -1;
-	}
 }
 
 /* Loads with one kind of probe and tries it. */
@@ -200,7 +194,7 @@ static int load_kind(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum at
 	if (!err)
 		err = tlslens__load(b->skel);
 	if (!err) {
-		progs_fill(b, kind);
+		progs_fill(b, cfg, kind);
 		err = bpf_trial(b);
 	}
 	if (err) {

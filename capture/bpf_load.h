@@ -15,6 +15,7 @@ struct bpf_load_cfg {
 	unsigned int ring_mb;
 	uint32_t snap_bytes;
 	const char *probes; /* source_cfg.probes, or NULL */
+	bool plain_sites;
 };
 
 /*

@@ -17,6 +17,8 @@
 
 #define FUNCS_MAX 64	      /* of a row */
 #define TABLE_GETTER_BYTES 32 /* [endbr64] lea/mov, ret */
+#define INSN_MAX_BYTES 15
+#define CODE_MAX_BYTES (32u << 10) /* longer functions are probed at their first instruction */
 
 static unsigned int func_count(const struct tls_lib *lib)
 {
@@ -121,7 +123,7 @@ static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64
  * Fills addr[i] for each function, 0 where there is none, and skip[i] where none is to be expected.
  */
 static void find_functions(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
-			   uint64_t *addr, bool *skip)
+			   uint64_t *addr, uint64_t *size, bool *skip)
 {
 	struct elf_symbol syms[2 * FUNCS_MAX];
 
@@ -132,6 +134,7 @@ static void find_functions(struct elf_file *e, const struct tls_func *funcs, uns
 	elf_find_symbols(e, syms, (size_t)2 * n);
 	for (unsigned int i = 0; i < n; i++) {
 		skip[i] = funcs[i].with && !syms[n + i].addr;
+		size[i] = funcs[i].find == FIND_SYMBOL ? syms[i].size : 0;
 		if (skip[i])
 			addr[i] = 0;
 		else if (funcs[i].find == FIND_TABLE_SLOT)
@@ -164,7 +167,47 @@ static bool has_offset(const struct tls_file *f, uint64_t offset)
 	return false;
 }
 
-static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, uint64_t addr)
+/* What the cookie cannot carry is not used. */
+static bool fits_cookie(const struct site_place *at)
+{
+	return at->sp_bytes <= COOKIE_SP_BYTES_MAX && at->sp_bytes % 8 == 0;
+}
+
+/*
+ * Cheaper places than the first instruction, where the code proves them: of a function whose length is known.
+ * Of another one only whether its first instruction is cheap.
+ */
+static void plan_site(struct elf_file *e, const struct tls_func *func, uint64_t addr, uint64_t size,
+		      struct site *s)
+{
+#if defined(__x86_64__)
+	const uint8_t used[] = {func->ctx_arg, func->buf_arg, func->len_arg, func->out_arg};
+	uint64_t n = size && size <= CODE_MAX_BYTES ? size : INSN_MAX_BYTES;
+	unsigned int args = 0;
+	uint8_t *code;
+
+	for (size_t i = 0; i < sizeof(used); i++)
+		args |= used[i] ? 1u << (used[i] - 1) : 0;
+	code = malloc(n);
+	if (code && elf_read(e, addr, code, n) == (int)n)
+		site_find(code, n, args, &s->plan);
+	free(code);
+	if (s->plan.kind == PLAN_ENTRY && s->plan.cheap)
+		return;
+	if (s->role == SITE_ENTRY)
+		s->plan = (struct site_plan){.why = "is seen at its entry only"};
+	else if (n != size)
+		s->plan = (struct site_plan){.why = size ? "is too long" : "is of unknown length"};
+	for (size_t i = 0; i <= s->plan.return_count; i++)
+		if (!fits_cookie(i ? &s->plan.returns[i - 1] : &s->plan.entry))
+			s->plan = (struct site_plan){.why = "has too large a frame"};
+#else
+	(void)e, (void)func, (void)addr, (void)size, (void)s;
+#endif
+}
+
+static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, uint64_t addr,
+		     uint64_t size)
 {
 	const struct tls_func *func = &tls_libs[f->lib].funcs[fn];
 	uint64_t offset;
@@ -180,6 +223,7 @@ static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, ui
 		.cookie = tls_func_cookie(f->lib, fn),
 		.role = role_of(func->kind),
 	};
+	plan_site(e, func, addr, size, &f->sites[f->site_count - 1]);
 }
 
 int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
@@ -187,10 +231,10 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	const struct tls_lib *row = &tls_libs[lib];
 	unsigned int n = func_count(row);
 	struct tls_file made = *f;
-	uint64_t addr[FUNCS_MAX];
+	uint64_t addr[FUNCS_MAX], size[FUNCS_MAX];
 	bool skip[FUNCS_MAX];
 
-	find_functions(e, row->funcs, n, addr, skip);
+	find_functions(e, row->funcs, n, addr, size, skip);
 	for (unsigned int i = 0; i < n; i++)
 		if (row->funcs[i].required && !addr[i])
 			return -ENOENT;
@@ -206,7 +250,7 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	}
 	for (unsigned int i = 0; i < n; i++)
 		if (!skip[i])
-			add_site(e, &made, i, addr[i]);
+			add_site(e, &made, i, addr[i], size[i]);
 	made.version = row->version_mark ? elf_find_version(e, row->version_mark) : NULL;
 	made.build_id = elf_build_id(e);
 	*f = made;

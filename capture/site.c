@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a discovered file owns.
+ * What a discovered file owns, and what its sites cost.
  */
 #include "capture/site.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "capture/tls_libs.h"
+
+enum site_cost site_cost(const struct site *s)
+{
+	if (!s->plan.cheap)
+		return SITE_STEPPED;
+	return s->plan.kind == PLAN_INSIDE ? SITE_CHEAP_INSIDE : SITE_CHEAP_ENTRY;
+}
+
+const char *site_function(const struct site *s)
+{
+	return tls_libs[COOKIE_LIB(s->cookie)].funcs[COOKIE_FN(s->cookie)].symbol;
+}
 
 void tls_file_clear(struct tls_file *f)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A site is where a probe sits: a file, an offset in it, a role. Discovery proposes sites, attach places
- * them; a better place for the same function is another offset and role and touches nothing else.
+ * A site is a function to be probed: a file, an offset in it, a role, and where in it breakpoints are
+ * cheap. Discovery proposes sites, attach places them.
  */
 #ifndef TLSLENS_CAPTURE_SITE_H
 #define TLSLENS_CAPTURE_SITE_H
@@ -10,17 +10,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "capture/site_find.h"
+
 enum site_role {
-	SITE_SESSION, /* entry of a function; entry and return are both wanted */
+	SITE_SESSION, /* entry and return are both wanted */
 	SITE_ENTRY,   /* only the entry is wanted */
-	SITE_RETURN, /* an instruction inside the function where the result is final (no uretprobe) */
 };
 
 struct site {
-	uint64_t offset; /* in the file, bytes */
+	uint64_t offset; /* of the function's first instruction in the file, bytes */
 	uint64_t cookie; /* bpf/cookie.h */
 	enum site_role role;
+	struct site_plan plan; /* of SITE_SESSION: cheaper places in the same function */
 };
+
+enum site_cost {
+	SITE_CHEAP_INSIDE, /* every breakpoint emulated, at the places of the plan */
+	SITE_CHEAP_ENTRY,  /* the first instruction is emulated */
+	SITE_STEPPED,	   /* the first instruction is single-stepped; plan.why says why there */
+};
+
+enum site_cost site_cost(const struct site *s);
+/* Its name, borrowed from the row of the library; for people. */
+const char *site_function(const struct site *s);
 
 /* A file with TLS functions, as one process maps it. */
 struct tls_file {

@@ -28,6 +28,7 @@ struct source_cfg {
 	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
 	 * tracepoints of sockets; NULL: the best the kernel has. */
 	const char *probes;
+	bool plain_sites; /* breakpoints at first instructions only */
 	/* recording */
 	const char *path;
 	/* memory */

@@ -258,7 +258,8 @@ static int live_open(void **self, const struct source_cfg *cfg)
 {
 	struct bpf_load_cfg load = {.ring_mb = cfg->ring_mb ? cfg->ring_mb : RING_MB_DEFAULT,
 				    .snap_bytes = cfg->snap_bytes,
-				    .probes = cfg->probes};
+				    .probes = cfg->probes,
+				    .plain_sites = cfg->plain_sites};
 	struct live *l = calloc(1, sizeof(*l));
 	int err;
 

@@ -87,6 +87,21 @@ void targets_describe(const struct targets *ts, char *out, size_t n)
 		    attach_kind_name(bpf_progs(ts->bpf)->kind));
 }
 
+/* How many functions of a file cost the traced program little, and how many more. */
+static void put_costs(const struct targets *ts, const struct tls_file *f, FILE *out)
+{
+	size_t stepped = 0;
+
+	for (size_t i = 0; i < f->site_count; i++) {
+		enum site_cost cost = site_cost(&f->sites[i]);
+
+		stepped += cost == SITE_STEPPED ||
+			   (cost == SITE_CHEAP_INSIDE && bpf_progs(ts->bpf)->plain);
+	}
+	fprintf(out, "%zu functions (%s; %zu cheap, %zu stepped)\n", f->site_count,
+		attach_kind_name(bpf_progs(ts->bpf)->kind), f->site_count - stepped, stepped);
+}
+
 static void report_one(const struct targets *ts, const struct target *t, FILE *out)
 {
 	char name[64];
@@ -97,10 +112,10 @@ static void report_one(const struct targets *ts, const struct target *t, FILE *o
 	for (size_t i = 0; i < t->found.count; i++) {
 		const struct tls_file *f = &t->found.files[i];
 
-		fprintf(out, "  %s[%u]: %s%s%s%s, %zu probes (%s)\n", name, t->key.tgid,
-			f->shown_path, f->version ? " (" : "", f->version ? f->version : "",
-			f->version ? ")" : "", f->site_count,
-			attach_kind_name(bpf_progs(ts->bpf)->kind));
+		fprintf(out, "  %s[%u]: %s%s%s%s, ", name, t->key.tgid, f->shown_path,
+			f->version ? " (" : "", f->version ? f->version : "",
+			f->version ? ")" : "");
+		put_costs(ts, f, out);
 	}
 	if (t->trouble)
 		fprintf(out, "    %s\n", t->trouble);

@@ -51,6 +51,7 @@ struct config {
 	uint64_t ring_mb;
 	uint64_t snap_bytes;
 	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
+	bool plain_sites;   /* --sites entry */
 	uint64_t body_bytes;
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;

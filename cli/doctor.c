@@ -132,6 +132,32 @@ static void put_text(struct report *r, const char *text)
 	buf_free(&b);
 }
 
+/* Where its breakpoints go: on instructions that the kernel emulates, or on some that it must step. */
+static void put_sites(struct report *r, const struct tls_file *f, enum site_cost cost)
+{
+	static const char *const costs[] = {
+		[SITE_CHEAP_INSIDE] = "cheap, inside the function:",
+		[SITE_CHEAP_ENTRY] = "cheap, at the first instruction:",
+		[SITE_STEPPED] = "stepped:",
+	};
+	bool first = true;
+
+	for (size_t i = 0; i < f->site_count; i++) {
+		const struct site *s = &f->sites[i];
+
+		if (site_cost(s) != cost)
+			continue;
+		if (first)
+			fprintf(r->out, "        %s ", costs[cost]);
+		fprintf(r->out, "%s%s", first ? "" : ", ", site_function(s));
+		if (cost == SITE_STEPPED && s->plan.why)
+			fprintf(r->out, " (%s)", s->plan.why);
+		first = false;
+	}
+	if (!first)
+		fputc('\n', r->out);
+}
+
 static void put_file(struct report *r, const struct tls_file *f)
 {
 	fputs("      ", r->out);
@@ -142,6 +168,8 @@ static void put_file(struct report *r, const struct tls_file *f)
 	for (size_t i = 0; i < f->missing_count; i++)
 		fprintf(r->out, "%s%s", i ? ", " : "; not in this version: ", f->missing[i]);
 	fputc('\n', r->out);
+	for (enum site_cost cost = SITE_CHEAP_INSIDE; cost <= SITE_STEPPED; cost++)
+		put_sites(r, f, cost);
 }
 
 static void check_process(struct report *r, uint32_t pid)

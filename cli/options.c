@@ -104,6 +104,16 @@ static int set_probes(struct config *cfg, const struct option_row *row, const ch
 	return 0;
 }
 
+static int set_sites(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	(void)row;
+	cfg->plain_sites = !strcmp(value, "entry");
+	if (!cfg->plain_sites && strcmp(value, "cheap"))
+		return refuse(why, "--sites is cheap or entry, not '%s'", value);
+	return 0;
+}
+
 /* A count of things or, with a K or M behind it, of bytes. */
 static int set_number(struct config *cfg, const struct option_row *row, const char *value,
 		      struct why *why)
@@ -316,6 +326,9 @@ const struct option_row option_rows[] = {
 	{0, "probes", "KIND[,KIND]", LIVE,
 	 "attach only so (session, multi, perf) or see sockets so (sys_enter)", set_probes, 0, 0,
 	 0},
+	{0, "sites", "cheap|entry", LIVE,
+	 "breakpoints where they cost least (cheap), or at first instructions only", set_sites, 0,
+	 0, 0},
 	{'v', "verbose", NULL, RUNS, "text: headers; -vv bodies; -vvv debug messages too", set_more,
 	 AT(verbose), 0, 0},
 	{'q', "quiet", NULL, ANY, "only errors and warnings on standard error", set_flag, AT(quiet),

@@ -62,6 +62,7 @@ static int open_source(struct run *r)
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.probes = cfg->probes,
+		.plain_sites = cfg->plain_sites,
 		.path = cfg->replay_path,
 	};
 

@@ -3,7 +3,8 @@
  * The generic probes on the functions of TLS libraries. Every library offers write(ctx, buf, len) and
  * read(ctx, buf, len); which argument is which, and how the length comes back, is told by the attach cookie
  * (bpf/cookie.h). One body, thin wrappers: a session program where the kernel has them (6.13), an entry and
- * a return program for uprobe_multi (6.6) or perf events otherwise.
+ * a return program for uprobe_multi (6.6) or perf events otherwise. The entry program also serves probes
+ * inside a function, where the cookie tells what it has pushed by then.
  *
  * Everything is read at the return of a call: its buffers are touched by then, so their pages are there.
  * No protocol is known here.
@@ -111,7 +112,10 @@ static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
 	f.buf = a.v[COOKIE_BUF(cookie) & 7];
 	f.len = a.v[COOKIE_LEN(cookie) & 7];
 	f.out = a.v[COOKIE_OUT(cookie) & 7];
-	f.sp = REGS_SP(regs);
+	f.sp = REGS_SP(regs) + COOKIE_SP_BYTES(cookie);
+	f.ret = 0;
+	if (COOKIE_IS_INSIDE(cookie))
+		bpf_probe_read_user(&f.ret, sizeof(f.ret), (const void *)f.sp);
 	f.ts_ns = bpf_ktime_get_ns();
 	f.cookie = cookie;
 	f.sock = 0;
@@ -255,7 +259,7 @@ static __always_inline bool frame_pop(struct call_stack *s, __u64 sp, __u64 cook
 		depth--;
 		if (s->frame[depth & 3].sp != sp)
 			continue;
-		if (s->frame[depth & 3].cookie != cookie)
+		if (COOKIE_FUNCTION(s->frame[depth & 3].cookie) != COOKIE_FUNCTION(cookie))
 			return false;
 		*f = s->frame[depth & 3];
 		s->depth = depth;
@@ -264,7 +268,8 @@ static __always_inline bool frame_pop(struct call_stack *s, __u64 sp, __u64 cook
 	return false;
 }
 
-static __always_inline int call_return(const struct pt_regs *regs, __u64 cookie)
+/* `sp` is the stack pointer as it was at the function's first instruction. */
+static __always_inline int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 {
 	__u64 id = bpf_get_current_pid_tgid(), total;
 	struct proc_state *p = proc_traced(id >> 32);
@@ -274,7 +279,7 @@ static __always_inline int call_return(const struct pt_regs *regs, __u64 cookie)
 	if (!p)
 		return 0;
 	s = bpf_map_lookup_elem(&calls, &id);
-	if (!s || !frame_pop(s, REGS_SP_AT_ENTRY(regs), cookie, &f))
+	if (!s || !frame_pop(s, sp, cookie, &f))
 		return 0;
 	switch (COOKIE_KIND(cookie)) {
 	case FN_NEW:
@@ -297,7 +302,7 @@ SEC("uprobe")
 int tls_session(struct pt_regs *regs)
 {
 	if (bpf_session_is_return())
-		return call_return(regs, bpf_get_attach_cookie(regs));
+		return call_return(regs, REGS_SP_AT_ENTRY(regs), bpf_get_attach_cookie(regs));
 	return call_enter(regs, bpf_get_attach_cookie(regs));
 }
 
@@ -305,12 +310,17 @@ int tls_session(struct pt_regs *regs)
 SEC("uprobe")
 int tls_entry(struct pt_regs *regs)
 {
-	call_enter(regs, bpf_get_attach_cookie(regs));
+	__u64 cookie = bpf_get_attach_cookie(regs);
+
+	if (COOKIE_AT_RETURN(cookie))
+		call_return(regs, REGS_SP(regs) + COOKIE_SP_BYTES(cookie), cookie);
+	else
+		call_enter(regs, cookie);
 	return 0;
 }
 
 SEC("uretprobe")
 int tls_return(struct pt_regs *regs)
 {
-	return call_return(regs, bpf_get_attach_cookie(regs));
+	return call_return(regs, REGS_SP_AT_ENTRY(regs), bpf_get_attach_cookie(regs));
 }
