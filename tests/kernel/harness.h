@@ -57,6 +57,7 @@ struct scenario {
 	void (*before)(struct truth *); /* in the child, before the probes come; or NULL */
 	void (*run)(struct truth *);
 	const char *probes;
+	bool plain_sites;
 	unsigned int ring_mb;
 	uint32_t snap_bytes;
 	bool follow;
@@ -262,7 +263,8 @@ static inline void run_scenario(const struct scenario *sc, struct seen *s, struc
 				 .follow = sc->follow,
 				 .ring_mb = sc->ring_mb ? sc->ring_mb : RING_MB_DEFAULT,
 				 .snap_bytes = sc->snap_bytes ? sc->snap_bytes : SNAP_BYTES_DEFAULT,
-				 .probes = sc->probes};
+				 .probes = sc->probes,
+				 .plain_sites = sc->plain_sites};
 	int go[2], ready[2];
 	void *src = NULL;
 	uint32_t pid32;

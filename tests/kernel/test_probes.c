@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "capture/discover.h"
+
 static const size_t sizes[] = {1, 8191, 8192, 9000, 16384, 16385, 32768, 32769, 100000, 1 << 20};
 
 static uint8_t *buffer(size_t n)
@@ -238,16 +240,23 @@ static void move_in_threads(struct truth *t)
 	}
 }
 
-static bool whole_run(void (*run)(struct truth *), const char *probes, struct seen *s)
+/* How the probes are placed. */
+struct placing {
+	const char *name, *probes;
+	bool plain_sites;
+};
+
+static bool whole_run(void (*run)(struct truth *), const struct placing *how, struct seen *s)
 {
-	struct scenario sc = {.run = run, .probes = probes, .ring_mb = 64};
+	struct scenario sc = {
+		.run = run, .probes = how->probes, .plain_sites = how->plain_sites, .ring_mb = 64};
 	struct truth t;
 
 	run_scenario(&sc, s, &t);
 	return whole(s, &t);
 }
 
-static void test_whole(const char *probes)
+static void test_whole(const struct placing *how)
 {
 	static const struct {
 		const char *name;
@@ -266,25 +275,25 @@ static void test_whole(const char *probes)
 	bool good;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		good = whole_run(rows[i].run, probes, &s);
+		good = whole_run(rows[i].run, how, &s);
 		good &= rows[i].run == move_in_threads ||
 			EXPECT_EQ(s.generations, rows[i].generations);
 		good &= EXPECT_EQ(s.exits, 1);
-		result(good, rows[i].name, probes);
+		result(good, rows[i].name, how->name);
 		seen_free(&s);
 	}
 }
 
-static void test_generations(const char *probes)
+static void test_generations(const struct placing *how)
 {
 	struct seen s;
-	bool good = whole_run(move_generations, probes, &s);
+	bool good = whole_run(move_generations, how, &s);
 	size_t from_start = 0;
 
 	for (struct stream *st = s.streams; st; st = st->hh.next)
 		from_start += st->from_start && st->ended;
 	good &= EXPECT_EQ(s.generations, 7) & EXPECT_EQ(from_start, 7) & EXPECT_EQ(s.conn_ends, 7);
-	result(good, "a new context at an old address is another one", probes);
+	result(good, "a new context at an old address is another one", how->name);
 	seen_free(&s);
 }
 
@@ -333,15 +342,49 @@ static void test_sendfile(void)
 	seen_free(&s);
 }
 
+#if defined(__x86_64__)
+/* Else nothing here would be a test of places inside functions. */
+static void test_places(void)
+{
+	struct discovery d = {0};
+	bool good = EXPECT_EQ(discover_file("/proc/self/exe", "self", &d), 0);
+	size_t inside = 0, stepped = 0;
+
+	for (size_t i = 0; i < d.count; i++) {
+		for (size_t k = 0; k < d.files[i].site_count; k++) {
+			inside += site_cost(&d.files[i].sites[k]) == SITE_CHEAP_INSIDE;
+			stepped += site_cost(&d.files[i].sites[k]) == SITE_STEPPED;
+		}
+	}
+	result(good & EXPECT(inside >= 2) & EXPECT(stepped >= 1), "some places are inside", "");
+	discovery_clear(&d);
+}
+#endif
+
+static bool is_named(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return argc == 1;
+}
+
 /* The kinds of probe to try may be named, for kernels that have not all of them. */
 int main(int argc, char **argv)
 {
-	static const char *const all[] = {"session", "multi", "perf"};
-	size_t n = argc > 1 ? (size_t)argc - 1 : sizeof(all) / sizeof(all[0]);
+	static const struct placing ways[] = {{"session", "session", false},
+					      {"multi", "multi", false},
+					      {"perf", "perf", false},
+					      {"first instructions", NULL, true}};
 
-	for (size_t i = 0; i < n; i++) {
-		test_whole(argc > 1 ? argv[i + 1] : all[i]);
-		test_generations(argc > 1 ? argv[i + 1] : all[i]);
+#if defined(__x86_64__)
+	test_places();
+#endif
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (!is_named(ways[i].name, argc, argv))
+			continue;
+		test_whole(&ways[i]);
+		test_generations(&ways[i]);
 	}
 	test_snap();
 	test_unreadable();

@@ -220,9 +220,11 @@ static void test_flags(void **state)
 	refuse_line("-p 1 --probes per", "--probes takes");
 	accept_line(&g, "-p 1 --sites entry");
 	assert_true(g.cfg.plain_sites);
+	config_free(&g.cfg);
 	accept_line(&g, "-p 1 --sites cheap");
 	assert_false(g.cfg.plain_sites);
-	refuse_line("-p 1 --sites ", "--sites is");
+	config_free(&g.cfg);
+	refuse_line("-p 1 --sites exit", "--sites is");
 	refuse_line("-p 1 --color=blue", "auto, always or never");
 	refuse_line("-p 1 --pcap-framing x", "null or tcp");
 	refuse_line("-p 1 --follow=1", "takes no value");
