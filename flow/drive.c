@@ -102,7 +102,6 @@ static void close_parser(struct flow_conn *c)
 		give_up(c, (enum dir)i, c->stream[i].parsed_off);
 	if (c->ticking)
 		DL_DELETE2(c->flow->ticking, c, tick_prev, tick_next);
-	c->ticking = false;
 	c->ops = NULL;
 	c->parser = NULL;
 }

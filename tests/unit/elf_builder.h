@@ -7,11 +7,16 @@
 
 #include <stddef.h>
 
-/* A fresh directory under $TMPDIR; removed with all it holds by scratch_remove(). Fails the test. */
+/*
+ * A fresh directory under $TMPDIR; removed with all it holds by scratch_remove(). Fails the test.
+ */
 void scratch_make(char *dir, size_t size);
 void scratch_remove(const char *dir);
 
-/* Runs the compiler with these arguments, in the directory; "@" before a name is tests/fixtures/elf/. */
+/*
+ * Runs the compiler with these arguments, in the directory; "@" before a name is
+ * tests/fixtures/elf/.
+ */
 void compile(const char *dir, const char *const args[]);
 /* Copies a file, following links. */
 void copy_to(const char *from, const char *to);

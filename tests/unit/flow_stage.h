@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "flow/state.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/toy.h"
 
@@ -53,7 +54,11 @@ static inline int stage_setup_txns(void **state)
 
 static inline int stage_teardown(void **state)
 {
-	harness_close(*state);
+	struct harness *h = *state;
+
+	flow_finish(h->flow);
+	assert_int_equal(h->flow->held_bytes, 0); /* counted up and down alike */
+	harness_close(h);
 	free(*state);
 	return 0;
 }

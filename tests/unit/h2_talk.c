@@ -261,14 +261,26 @@ static void submit(struct maker *m)
 	}
 }
 
-static void note_call(struct talk *t, enum dir d, size_t n)
+static void note_call(struct talk *t, enum dir d, size_t at, size_t n)
 {
 	if (t->calls_n == t->calls_cap) {
 		t->calls_cap = t->calls_cap ? t->calls_cap * 2 : 256;
 		t->calls = realloc(t->calls, t->calls_cap * sizeof(*t->calls));
 		assert_non_null(t->calls);
 	}
-	t->calls[t->calls_n++] = (struct talk_call){d, t->bytes.n - n, n};
+	t->calls[t->calls_n++] = (struct talk_call){d, at, n};
+}
+
+static void note_calls(struct maker *m, enum dir d, size_t at)
+{
+	size_t n;
+
+	for (; at < m->t->bytes.n; at += n) {
+		n = m->t->bytes.n - at;
+		if (m->cfg->chopped && n > 1)
+			n = 1 + rnd(m, (uint32_t)n);
+		note_call(m->t, d, at, n);
+	}
 }
 
 /* One call's worth of frames from one session to the other; false when there is nothing to say. */
@@ -286,7 +298,7 @@ static bool speak(struct maker *m, nghttp2_session *from, nghttp2_session *to, e
 	} while (got && n < CALL_BYTES && rnd(m, 4));
 	if (!n)
 		return false;
-	note_call(m->t, d, n);
+	note_calls(m, d, begin);
 	assert_int_equal(nghttp2_session_mem_recv(to, m->t->bytes.p + begin, n), n);
 	return true;
 }

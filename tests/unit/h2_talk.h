@@ -55,6 +55,7 @@ struct talk_cfg {
 	size_t header_max; /* of one random field value */
 	bool grpc;	   /* every stream is a call */
 	bool padding, resets;
+	bool chopped; /* calls end anywhere, not with a frame */
 };
 
 /* Aborts the test on any error. */

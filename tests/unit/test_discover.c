@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From processes to their TLS files: what this process maps (also deleted, replaced, oddly named, from
- * memory), and what a program that has just been exec'd is going to map.
+ * From processes to their TLS files: what this process maps (also deleted, replaced, oddly named,
+ * from memory), and what a program that has just been exec'd is going to map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +27,7 @@
 #include "capture/discover.h"
 #include "capture/ld_paths.h"
 #include "capture/spawn.h"
+#include "core/buf.h"
 #include "tests/unit/elf_builder.h"
 
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -94,7 +95,9 @@ static void assert_opens(const struct tls_file *f)
 	close(fd);
 }
 
-/* Only root may open a mapping; others reach a file by its name, if it still has one, or are told. */
+/*
+ * Only root may open a mapping; others reach a file by its name, if it still has one, or are told.
+ */
 static bool may_open(const char *path, const struct stat *mapped)
 {
 	struct stat now;
@@ -103,7 +106,9 @@ static bool may_open(const char *path, const struct stat *mapped)
 				  now.st_ino == mapped->st_ino);
 }
 
-/* Maps the library at a path, does something to the file, and expects it to be found all the same. */
+/*
+ * Maps the library at a path, does something to the file, and expects it to be found all the same.
+ */
 static void expect_found(const char *path, void (*then)(const char *path))
 {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -496,32 +501,123 @@ static int count_found(void *arg, int fd, const char *open_path, const char *sho
 	return 0;
 }
 
-static void links_stay_inside_the_root_of_the_process(void **state)
+/* A root with /usr/lib and a library beside it. */
+static void make_root(const struct place *p, char *root, size_t size)
 {
-	static const char *const prefixes[] = {"libssl.so", NULL};
-	struct place *p = *state;
-	char root[300], path[600], seen[4096] = "";
-	int status;
-	pid_t pid;
+	static const char *const dirs[] = {"", "/etc", "/usr", "/usr/lib"};
+	char path[600];
 
-	snprintf(root, sizeof(root), "%s/root", p->dir);
-	assert_int_equal(mkdir(root, 0755), 0);
-	snprintf(path, sizeof(path), "%s/usr", root);
-	assert_int_equal(mkdir(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/usr/lib", root);
-	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(root, size, "%s/root", p->dir);
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s%s", root, dirs[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
 	snprintf(path, sizeof(path), "%s/real.so", root);
 	copy_to(p->lib, path);
+}
+
+static void expect_named(pid_t pid, const char *names)
+{
+	static const char *const prefixes[] = {"libssl.so", NULL};
+	char seen[4096] = "";
+
+	assert_int_equal(ld_each_named((uint32_t)pid, prefixes, count_found, seen), 0);
+	if (names)
+		assert_string_equal(seen, names);
+}
+
+static void end_child(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void links_stay_inside_the_root_of_the_process(void **state)
+{
+	char root[300];
+	pid_t pid;
+
+	make_root(*state, root, sizeof(root));
 	link_in(root, "/real.so", "libssl.so.3");
 	link_in(root, "../../../../../../../../../../bin/true", "libssl.so.2");
 	link_in(root, "/proc/self/exe", "libssl.so.1");
 	link_in(root, "libssl.so.0", "libssl.so.0");
-
 	pid = child_in(root);
-	assert_int_equal(ld_each_named((uint32_t)pid, prefixes, count_found, seen), 0);
-	assert_string_equal(seen, "real.so\n");
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	expect_named(pid, "real.so\n");
+	end_child(pid);
+}
+
+static void put_u32(struct buf *b, uint32_t v)
+{
+	buf_put_le(b, v, 4);
+}
+
+/*
+ * An ld.so.cache of one library, as ldconfig -c compat (with the older table before it) or -c new
+ * writes it.
+ */
+static void make_cache(struct buf *b, bool compat)
+{
+	static const uint8_t zero[24];
+
+	buf_clear(b);
+	if (compat) {
+		buf_put(b, "ld.so-1.7.0", 12);
+		put_u32(b, 1);
+		buf_put(b, zero, 12 + 4); /* its entry, and up to a multiple of 8 */
+	}
+	buf_puts(b, "glibc-ld.so.cache1.1");
+	put_u32(b, 1);
+	put_u32(b, 21);
+	buf_put(b, zero, 20);
+	put_u32(b, 0x0303);
+	put_u32(b, 72);
+	put_u32(b, 72 + 12);
+	buf_put(b, zero, 12);
+	buf_put(b, "libssl.so.3\0/real.so", 21);
+	assert_true(buf_ok(b));
+}
+
+static void write_cache(const char *root, const void *p, size_t n)
+{
+	char path[400];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/etc/ld.so.cache", root);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, p, n), n);
+	close(fd);
+}
+
+static void the_linker_cache_is_read_whole_and_damaged(void **state)
+{
+	struct buf b = {0};
+	char root[300];
+	pid_t pid;
+
+	make_root(*state, root, sizeof(root));
+	pid = child_in(root);
+	for (int compat = 0; compat < 2; compat++) {
+		make_cache(&b, compat);
+		write_cache(root, b.p, b.n);
+		expect_named(pid, "real.so\n");
+		for (size_t n = 1; n < b.n; n++) {
+			write_cache(root, b.p, n);
+			expect_named(pid, "");
+		}
+		for (size_t i = 0; i < 3 * b.n; i++) {
+			static const uint8_t masks[] = {0xff, 0x80, 0x01};
+
+			b.p[i / 3] ^= masks[i % 3];
+			write_cache(root, b.p, b.n);
+			expect_named(pid, NULL);
+			b.p[i / 3] ^= masks[i % 3];
+		}
+	}
+	buf_free(&b);
+	end_child(pid);
 }
 
 int main(void)
@@ -545,6 +641,7 @@ int main(void)
 		CASE(libraries_that_may_be_opened_later_are_found),
 		CASE(a_static_program_is_explained),
 		CASE(links_stay_inside_the_root_of_the_process),
+		CASE(the_linker_cache_is_read_whole_and_damaged),
 #undef CASE
 	};
 

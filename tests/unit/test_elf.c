@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading ELF files: what the dynamic linker says of a library must come out, and no damage may do more
- * than hide it.
+ * Reading ELF files: what the dynamic linker says of a library must come out, and no damage may do
+ * more than hide it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

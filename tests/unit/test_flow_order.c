@@ -293,28 +293,30 @@ static void a_direction_never_seen(void **state)
 		 "close 4242-1000-2\n");
 }
 
-/* A timer set anew may be due before one that was set earlier. */
+/* A timer set anew may be due before some that were set earlier. */
 static void timers_fire_in_the_order_they_are_due(void **state)
 {
 	struct harness *h = *state;
 	uint64_t start = h->now_ms;
 
-	SAY(h, W, 0, "B 100\n");
-	DATA(h, .gen = 2, .text = "B 100\n", PROVEN);
-	harness_clear(h);
-	SAY(h, W, 10, "x");
-	harness_tick(h, start + 1);
-	SAY(h, W, 20, "y");
+	for (uint64_t gen = 1; gen <= 3; gen++)
+		DATA(h, .gen = gen, .text = "B 100\n", PROVEN);
+	DATA(h, .gen = 1, .off = 10, .text = "a", PROVEN);
 	harness_tick(h, start + 2);
-	DATA(h, .gen = 2, .off = 10, .text = "z", PROVEN);
-	harness_tick(h, start + 20);
+	DATA(h, .gen = 2, .off = 10, .text = "b", PROVEN);
+	harness_tick(h, start + 3);
+	DATA(h, .gen = 1, .off = 20, .text = "c", PROVEN);
+	harness_tick(h, start + 4);
+	DATA(h, .gen = 3, .off = 10, .text = "d", PROVEN);
 	harness_clear(h);
-	harness_tick(h, start + 21);
-	CHECK(h, "gap 4242-1000-1 > @11 9\n"
-		 "data 4242-1000-1 > @20 \"y\"\n");
+	harness_tick(h, start + 20);
+	CHECK(h, "gap 4242-1000-1 > @6 4\ndata 4242-1000-1 > @10 \"a\"\n");
 	harness_tick(h, start + 22);
-	CHECK(h, "gap 4242-1000-2 > @6 4\n"
-		 "data 4242-1000-2 > @10 \"z\"\n");
+	CHECK(h, "gap 4242-1000-2 > @6 4\ndata 4242-1000-2 > @10 \"b\"\n");
+	harness_tick(h, start + 23);
+	CHECK(h, "gap 4242-1000-1 > @11 9\ndata 4242-1000-1 > @20 \"c\"\n");
+	harness_tick(h, start + 24);
+	CHECK(h, "gap 4242-1000-3 > @6 4\ndata 4242-1000-3 > @10 \"d\"\n");
 }
 
 /* A damaged time does not end all waiting. */

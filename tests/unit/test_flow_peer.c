@@ -183,6 +183,7 @@ static void an_address_used_again_is_another_connection(void **state)
 	harness_conn_end(h, HARNESS_CONN, 2, 5, 4);
 	CHECK(h, "port 0 txn 4242-1000-2 unknown Q /b 2\n");
 	assert_int_equal(stats_of(h).conns, 2);
+	harness_tick(h, h->now_ms + 2 * FLOW_PEER_WAIT_MS); /* its timer went with it */
 }
 
 /* Two generations of one address at the same time: each keeps its own bytes and socket. */

@@ -21,7 +21,7 @@ struct judge {
 	const struct talk *truth;
 	bool whole;  /* everything was seen: nothing may be missing either */
 	bool server; /* the conversation as the server's process sees it */
-	uint32_t txns, full, rpcs, with_method, with_status, late, begun, begun_counted;
+	uint32_t txns, full, untouched, rpcs, with_method, with_status, late, begun, begun_counted;
 	uint32_t *seen; /* per stream: transactions */
 	uint64_t settled[DIR_COUNT], secrets;
 	enum role role;
@@ -146,6 +146,7 @@ static void on_txn(struct proto_sink *s, struct txn *t)
 		assert_true(ended || st->end != TALK_WHOLE);
 		assert_int_equal(t->outcome == OUTCOME_ABORTED, !ended);
 	}
+	j->untouched += !(t->flags & ~(unsigned int)TXN_UNKNOWN_HEADERS);
 	j->late += (t->flags & (TXN_LATE | TXN_NO_REQUEST)) != 0;
 	if (strcmp(t->event_name, "rpc.exchange") == 0) {
 		assert_true(st->messages[0]);
@@ -184,21 +185,28 @@ static const struct conn the_conn = {.seq = 1, .id = "1-1-1"};
 
 /* How the bytes reach the parser. */
 struct cut {
-	size_t join;	/* the first so many bytes were before our time */
-	size_t piece;	/* slices of at most so many bytes, 0: whole calls */
-	size_t split;	/* a slice ends at this byte too */
-	size_t missing; /* this call is lost, SIZE_MAX: none */
+	size_t join;	    /* the first so many bytes were before our time */
+	size_t piece;	    /* slices of at most so many bytes, 0: whole calls */
+	size_t split;	    /* a slice ends at this byte too */
+	size_t missing;	    /* this call is lost, SIZE_MAX: none */
+	uint32_t loss_seed; /* not 0: parts of some calls are lost */
 	bool server;
 };
 
-/* After PARSE_LOST a direction waits for a call that begins with frames, as flow/ would. */
 struct feeder {
 	void *state;
 	const struct talk *t;
 	uint64_t off[DIR_COUNT], now_ns;
-	bool lost[DIR_COUNT];
+	uint32_t seed;
 };
 
+static uint32_t rnd(struct feeder *f, uint32_t below)
+{
+	f->seed = f->seed * 1664525u + 1013904223u;
+	return (uint32_t)(((uint64_t)(f->seed ^ f->seed >> 15) * below) >> 32);
+}
+
+/* As flow/ does with a parser that seeks: after PARSE_LOST it is fed on. */
 static void feed(struct feeder *f, enum dir d, size_t at, size_t n, bool call_start)
 {
 	struct slice s = {.p = f->t->bytes.p + at,
@@ -210,31 +218,33 @@ static void feed(struct feeder *f, enum dir d, size_t at, size_t n, bool call_st
 	struct parse_res res;
 
 	f->off[d] += n;
-	if (f->lost[d] && call_start && proto_http2.probe(d, s.p, s.n) == PROBE_YES) {
-		proto_http2.resync(f->state, d);
-		f->lost[d] = false;
-	}
-	if (f->lost[d])
-		return;
-	res = proto_http2.feed(f->state, d, &s, false);
-	assert_true(res.consumed <= n);
-	assert_true(res.status == PARSE_LOST || res.consumed == n);
-	f->lost[d] = res.status == PARSE_LOST;
+	do {
+		res = proto_http2.feed(f->state, d, &s, false);
+		assert_true(res.consumed <= s.n);
+		assert_true(res.status == PARSE_LOST || res.consumed == s.n);
+		if (res.status == PARSE_LOST)
+			proto_http2.resync(f->state, d);
+		s.p += res.consumed;
+		s.n -= res.consumed;
+		s.off += res.consumed;
+		s.call_start = s.call_start && !res.consumed;
+	} while (s.n);
 }
 
-static void feed_call(struct feeder *f, const struct talk_call *c, const struct cut *cut)
+static void lose(struct feeder *f, enum dir d, size_t n)
 {
-	enum dir d = cut->server ? dir_other(c->dir) : c->dir;
-	size_t at = c->at, end = c->at + c->n, n;
-	bool start = true;
-
-	if (end <= cut->join)
+	if (!n)
 		return;
-	if (at < cut->join) {
-		start = false;
-		at = cut->join;
-	}
-	f->now_ns += NS_PER_CALL;
+	f->off[d] += n;
+	if (proto_http2.gap(f->state, d, n, f->now_ns).status == PARSE_LOST)
+		proto_http2.resync(f->state, d);
+}
+
+static void feed_pieces(struct feeder *f, enum dir d, size_t at, size_t end, const struct cut *cut,
+			bool start)
+{
+	size_t n;
+
 	for (; at < end; at += n, start = false) {
 		n = end - at;
 		if (cut->piece && n > cut->piece)
@@ -245,32 +255,48 @@ static void feed_call(struct feeder *f, const struct talk_call *c, const struct 
 	}
 }
 
+static void feed_call(struct feeder *f, const struct talk_call *c, const struct cut *cut)
+{
+	enum dir d = cut->server ? dir_other(c->dir) : c->dir;
+	size_t at = c->at, end = c->at + c->n, from, n;
+
+	if (end <= cut->join)
+		return;
+	if (at < cut->join)
+		at = cut->join;
+	f->now_ns += NS_PER_CALL;
+	if (!cut->loss_seed || rnd(f, 12)) {
+		feed_pieces(f, d, at, end, cut, at == c->at);
+		return;
+	}
+	from = at + rnd(f, (uint32_t)(end - at));
+	n = rnd(f, (uint32_t)(end - from) + 1);
+	feed_pieces(f, d, at, from, cut, at == c->at);
+	lose(f, d, n);
+	feed_pieces(f, d, from + n, end, cut, false);
+}
+
 static void run(struct judge *j, const struct talk *t, const struct cut *cut,
 		const struct limits *limits)
 {
 	struct proto_open o = {
 		.conn = &the_conn, .sink = &j->sink, .limits = limits, .late = cut->join > 0};
-	struct feeder f = {.t = t};
+	struct feeder f = {.t = t, .seed = cut->loss_seed};
 
 	*j = (struct judge){.sink = {&judge_ops},
 			    .truth = t,
 			    .server = cut->server,
-			    .whole = !cut->join && cut->missing == SIZE_MAX};
+			    .whole = !cut->join && cut->missing == SIZE_MAX && !cut->loss_seed};
 	j->seen = calloc(t->count, sizeof(*j->seen));
 	f.state = proto_http2.open(&o);
 	assert_non_null(f.state);
 	for (size_t i = 0; i < t->calls_n; i++) {
 		const struct talk_call *c = &t->calls[i];
-		enum dir d = cut->server ? dir_other(c->dir) : c->dir;
 
-		if (i == cut->missing) {
-			f.off[d] += c->n;
-			if (!f.lost[d])
-				f.lost[d] = proto_http2.gap(f.state, d, c->n, f.now_ns).status ==
-					    PARSE_LOST;
-			continue;
-		}
-		feed_call(&f, c, cut);
+		if (i == cut->missing)
+			lose(&f, cut->server ? dir_other(c->dir) : c->dir, c->n);
+		else
+			feed_call(&f, c, cut);
 		proto_http2.tick(f.state, f.now_ns);
 	}
 	proto_http2.close(f.state, f.now_ns);
@@ -391,6 +417,32 @@ static void each_call_missing_nothing_is_false(void **state)
 	}
 }
 
+/* Parts of calls lost in the middle of bulk: back in step within a few frames, and nothing false. */
+static void random_losses_nothing_is_false(void **state)
+{
+	const struct talk_cfg cfg = {.streams = 400,
+				     .concurrent = 20,
+				     .seed = 77,
+				     .body_max = 60000,
+				     .header_max = 100,
+				     .padding = true,
+				     .chopped = true};
+	struct talk t;
+	struct judge j;
+	uint32_t untouched = 0, runs = 0;
+
+	(void)state;
+	talk_make(&t, &cfg);
+	run(&j, &t, &(struct cut){WHOLE}, &limits_default);
+	for (uint32_t seed = 1; seed <= 60; seed++, runs++) {
+		run(&j, &t, &(struct cut){WHOLE, .loss_seed = seed, .piece = seed % 3 * 1000},
+		    &limits_default);
+		untouched += j.untouched;
+	}
+	assert_true(untouched > runs * cfg.streams / 2);
+	talk_free(&t);
+}
+
 /* Every call that starts after the join has its timing and its message counts. */
 static void grpc_joined_late_counts_every_message(void **state)
 {
@@ -420,6 +472,7 @@ int main(void)
 		cmocka_unit_test(split_at_every_byte),
 		cmocka_unit_test(joined_at_every_byte_nothing_is_false),
 		cmocka_unit_test(each_call_missing_nothing_is_false),
+		cmocka_unit_test(random_losses_nothing_is_false),
 		cmocka_unit_test(grpc_joined_late_counts_every_message),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

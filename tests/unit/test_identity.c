@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who a process is: the table of fields and its wire form, /proc of processes started here, and the rules
- * for containers against one fixture line per form of path.
+ * Who a process is: the table of fields and its wire form, /proc of processes started here, and the
+ * rules for containers against one fixture line per form of path.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,7 +108,10 @@ static void the_wire_form_comes_back(void **state)
 	buf_free(&b);
 }
 
-/* Cut at every byte: what was whole is taken, the rest is refused, and nothing past the end is read. */
+/*
+ * Cut at every byte: what was whole is taken, the rest is refused, and nothing past the end is
+ * read.
+ */
 static void a_cut_wire_form_gives_what_was_whole(void **state)
 {
 	struct identity *id = sample();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Commands under spawn behave as if they were alone: status, signals, job control, descriptors; every
- * process of the tree is seen; and the tree survives whatever happens to its tracer.
+ * Commands under spawn behave as if they were alone: status, signals, job control, descriptors;
+ * every process of the tree is seen; and the tree survives whatever happens to its tracer.
  *
  * Started with an argument, this program is one of the commands ("helpers" below).
  */
@@ -374,7 +374,10 @@ static void signals_reach_the_whole_group_as_ever(void **state)
 	struct seen s;
 
 	(void)state;
-	/* Ctrl-C: to everybody of the foreground group, this program included; a handler is not inherited. */
+	/*
+	 * Ctrl-C: to everybody of the foreground group, this program included; a handler is not
+	 * inherited.
+	 */
 	assert_int_equal(setpgid(0, 0), 0);
 	assert_int_equal(sigaction(SIGINT, &act, &old), 0);
 	p = start_piped(SHELL("echo ready; read x"), true, &s);

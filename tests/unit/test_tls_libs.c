@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rows against the libraries they describe: the functions of the filter BIO as OpenSSL itself names
- * them, cookies that decode to the row, and files that only look like the library.
+ * The rows against the libraries they describe: the functions of the filter BIO as OpenSSL itself
+ * names them, cookies that decode to the row, and files that only look like the library.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,7 +139,10 @@ static void the_filter_bio_is_where_openssl_says(void **state)
 	dlclose(handle);
 }
 
-/* Every function of a row that the library exports has a site of the right kind, every other is told. */
+/*
+ * Every function of a row that the library exports has a site of the right kind, every other is
+ * told.
+ */
 static void assert_row_fits(unsigned int lib, const char *soname, const char *version)
 {
 	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
