@@ -45,6 +45,7 @@ UNIT_TESTS = $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_COMMON = $(patsubst %.c,%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 FUZZ_TARGETS = $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 KERNEL_TESTS = $(patsubst %.c,%,$(wildcard tests/kernel/test_*.c))
+KERNEL_COMMON = $(patsubst %.c,%.o,$(filter-out tests/kernel/test_%,$(wildcard tests/kernel/*.c)))
 
 # $(call run,WORD,TARGET) starts a recipe line: the command itself under V=1, else a word and what is made.
 run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
@@ -143,7 +144,8 @@ fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $^
 
 # Programs of the tests that need root; the shell scripts beside them need no building.
-$(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o $(BUILD)/lib.a
+$(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o \
+		$(addprefix $(BUILD)/,$(KERNEL_COMMON)) $(BUILD)/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
 
 kernel-tests: $(addprefix $(BUILD)/,$(KERNEL_TESTS))

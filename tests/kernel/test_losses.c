@@ -118,5 +118,5 @@ int main(void)
 	test_ring_full(true);
 	test_ring_full(false);
 	test_table_full();
-	return tests_failed != 0;
+	return results_status();
 }

@@ -389,5 +389,5 @@ int main(int argc, char **argv)
 	test_snap();
 	test_unreadable();
 	test_sendfile();
-	return tests_failed != 0;
+	return results_status();
 }

@@ -2,6 +2,8 @@
 /* Children, new images, and the ends of processes. */
 #include "tests/kernel/harness.h"
 
+#include "core/log.h"
+
 #include <spawn.h>
 
 #define CHILDREN 5
@@ -201,31 +203,6 @@ static void test_nothing_there(void)
 	log_set_level(LOG_INFO);
 }
 
-static int run_command(char *const *argv, bool tree, struct seen *s)
-{
-	struct source_cfg cfg = {.command = argv,
-				 .command_tree = tree,
-				 .ring_mb = 4,
-				 .snap_bytes = SNAP_BYTES_DEFAULT};
-	double until = seconds() + ENOUGH_S;
-	const struct ev_hdr *ev;
-	int status = -1;
-	void *src;
-
-	memset(s, 0, sizeof(*s));
-	s->open_error = source_bpf.open(&src, &cfg);
-	if (s->open_error)
-		return -1;
-	do {
-		s->end = source_bpf.next(src, &ev, 100);
-		if (s->end == 1)
-			see(s, ev);
-	} while (s->end >= 0 && seconds() < until);
-	status = source_bpf.command_status(src);
-	source_bpf.close(src);
-	return status;
-}
-
 static void test_command(const char *self)
 {
 	char *const direct[] = {(char *)self, (char *)"second-image", NULL};
@@ -275,5 +252,5 @@ int main(int argc, char **argv)
 	test_killed();
 	test_command(self);
 	test_nothing_there();
-	return tests_failed != 0;
+	return results_status();
 }

@@ -267,5 +267,5 @@ int main(void)
 		test_changing(probes[i]);
 		test_evidence(probes[i]);
 	}
-	return tests_failed != 0;
+	return results_status();
 }
