@@ -58,8 +58,6 @@ static uint64_t clock_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* --- the command ------------------------------------------------------------------------------------ */
-
 /*
  * A process of the command's tree stands still. At fork it maps what its parent maps; at execve only the
  * executable and the dynamic linker are there, so what these will load is probed as well.
@@ -113,8 +111,6 @@ static int start_command(struct live *l, const struct source_cfg *cfg)
 		return -errno;
 	return 0;
 }
-
-/* --- opening ---------------------------------------------------------------------------------------- */
 
 static void tell_no_library(const struct target *t)
 {
@@ -288,8 +284,6 @@ out:
 	return err;
 }
 
-/* --- records ---------------------------------------------------------------------------------------- */
-
 static void saw_fork(struct live *l, const struct ev_proc *e)
 {
 	struct proc_key child = {.tgid = e->child_tgid, .start_ns = e->child_start_ns};
@@ -378,8 +372,6 @@ static int hand_out(struct live *l, const struct ev_hdr **ev)
 	return 1;
 }
 
-/* --- time ------------------------------------------------------------------------------------------- */
-
 /*
  * Only while the ring is empty: record time must not run ahead of records that are still in it.
  */
@@ -400,8 +392,6 @@ static void tick(struct live *l)
 	for (struct target *t = l->targets.live; t; t = t->hh.next)
 		target_rearm_if_changed(&l->targets, t);
 }
-
-/* --- ending ----------------------------------------------------------------------------------------- */
 
 static void begin_draining(struct live *l)
 {
