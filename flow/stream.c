@@ -157,25 +157,19 @@ void flow_stream_data(struct flow_conn *c, const struct ev_data *d)
 	deliver_ready(c, s);
 }
 
-static bool overdue(const struct flow *f, const struct flow_stream *s)
-{
-	struct flow_held *h;
-
-	DL_FOREACH (s->held, h) {
-		if (f->now_ns - h->since_ns >= FLOW_REORDER_MS * NS_PER_MS)
-			return true;
-	}
-	return false;
-}
-
 void flow_stream_timeout(struct flow_conn *c, enum dir d)
 {
 	struct flow_stream *s = &c->stream[d];
+	uint64_t end_off = 0; /* behind the start of the last one that waited its time */
+	struct flow_held *h;
 
-	while (overdue(c->flow, s)) {
-		deliver_head(c, s);
-		deliver_ready(c, s);
+	DL_FOREACH (s->held, h) {
+		if (c->flow->now_ns - h->since_ns >= FLOW_REORDER_MS * NS_PER_MS)
+			end_off = h->data.off + 1;
 	}
+	while (s->held && s->held->data.off < end_off)
+		deliver_head(c, s);
+	deliver_ready(c, s);
 	arm(c, s);
 }
 
