@@ -11,6 +11,7 @@
 
 #include "capture/discover.h"
 #include "capture/tls_libs.h"
+#include "cli/host.h"
 #include "cli/run.h"
 #include "select/human.h"
 
@@ -89,6 +90,15 @@ static void check_lockdown(struct report *r)
 	else
 		say(r, "lockdown", !strstr(line, "[confidentiality]"), "%s%s", line,
 		    strstr(line, "[confidentiality]") ? ": programs may not read memory" : "");
+}
+
+static void check_pids(struct report *r)
+{
+	if (host_pids())
+		say(r, "process ids", true, "those of the host");
+	else
+		say(r, "process ids", false,
+		    "of a pid namespace of its own (docker run --pid=host)");
 }
 
 /* CAP_SYS_ADMIN stands in for the two that were split off it in Linux 5.8. */
@@ -201,6 +211,7 @@ int doctor(const struct config *cfg, FILE *out)
 	check_btf(&r);
 	check_lockdown(&r);
 	check_caps(&r);
+	check_pids(&r);
 	for (size_t i = 0; i < cfg->pid_count; i++)
 		check_process(&r, cfg->pids[i]);
 	return r.lacking ? EXIT_NOTHING : EXIT_DONE;

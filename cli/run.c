@@ -10,6 +10,7 @@
 
 #include "capture/source.h"
 #include "cli/command.h"
+#include "cli/host.h"
 #include "cli/outputs.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
@@ -66,6 +67,11 @@ static int open_source(struct run *r)
 		.path = cfg->replay_path,
 	};
 
+	if (cfg->mode == MODE_TRACE && !host_pids()) {
+		log_error("in a pid namespace of its own it cannot tell processes apart: run it in "
+			  "the host's (docker run --pid=host)");
+		return -EOPNOTSUPP;
+	}
 	r->ops = cfg->mode == MODE_REPLAY ? &source_recording : &source_bpf;
 	return r->ops->open(&r->source, &scfg);
 }

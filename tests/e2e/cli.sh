@@ -43,6 +43,10 @@ check "not root names what is missing" bash -c '
 	cat "$3"
 	[ $status -eq 1 ] && [ "$(wc -l <"$3")" -eq 1 ] && grep -q CAP_ "$3"' - "$program" $plain "$work/err"
 
+check "in a pid namespace of its own" bash -c '
+	unshare --pid --fork --mount-proc "$1" -p 1 >/dev/null 2>"$2"
+	[ $? -eq 1 ] && [ "$(wc -l <"$2")" -eq 1 ] && grep -q "pid namespace" "$2"' - "$program" "$work/err"
+
 check "replay without its file" says 1 1 'nowhere' replay "$work/nowhere"
 head -c 1000 /dev/urandom >"$work/noise"
 check "replay of something else" says 1 1 'noise' replay "$work/noise"

@@ -20,7 +20,7 @@ function request()
 end
 LUA
 wrk_for() { # SECONDS PORT
-	wrk -t 2 -c 16 -d "$1" -s "$work/ids.lua" "https://localhost:$2/" >"$work/wrk" 2>&1
+	wrk -t 2 -c 16 -d "$1" -s "$work/ids.lua" "https://127.0.0.1:$2/" >"$work/wrk" 2>&1
 }
 
 # Ids in the server's log, ids in the JSON.
