@@ -14,7 +14,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev uthash-dev \
+DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev uthash-dev \
 	node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev \
@@ -26,7 +26,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH := $(shell uname -m)
 
-LIBS = libbpf libelf zlib libnghttp2
+LIBS = libbpf libelf zlib libdeflate libnghttp2
 CPPFLAGS = -I. -I$(BUILD) -I/usr/share/include/llhttp -D_GNU_SOURCE
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "capture/recording_format.h"
 
@@ -77,7 +77,7 @@ static void append(struct recording *r, const void *p, size_t n)
 
 static void append_record(struct recording *r, const struct ev_hdr *ev)
 {
-	uint32_t crc = (uint32_t)crc32(0, (const Bytef *)ev, ev->len);
+	uint32_t crc = libdeflate_crc32(0, ev, ev->len);
 
 	append(r, &crc, sizeof(crc));
 	append(r, ev, ev->len);

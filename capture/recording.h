@@ -5,7 +5,7 @@
  *
  *   file:   "TLSLENS\n" u16 version u16 byte-order-mark(0x1234) u32 header length, text (NUL-padded) saying
  *           that the file holds plaintext
- *   record: u32 CRC-32 (zlib) of the record, then the record (its ev_hdr.len is its length)
+ *   record: u32 CRC-32 (that of zlib) of the record, then the record (its ev_hdr.len is its length)
  */
 #ifndef TLSLENS_CAPTURE_RECORDING_H
 #define TLSLENS_CAPTURE_RECORDING_H

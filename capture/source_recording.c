@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "capture/recording.h"
 #include "capture/recording_format.h"
@@ -183,7 +183,7 @@ static int read_record(struct reader *r)
 	if (r->n - r->at < sizeof(crc) + h.len)
 		return damaged(r, "cut within a record");
 	memcpy(r->record, r->buf + r->at + sizeof(crc), h.len);
-	if ((uint32_t)crc32(0, r->record, h.len) != crc)
+	if (libdeflate_crc32(0, r->record, h.len) != crc)
 		return damaged(r, "checksum");
 	skip(r, sizeof(crc) + h.len);
 	r->ended = h.type == EV_END;

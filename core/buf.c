@@ -35,7 +35,7 @@ int buf_reserve(struct buf *b, size_t more)
 	return 0;
 }
 
-int buf_put(struct buf *b, const void *p, size_t n)
+int buf_put_slow(struct buf *b, const void *p, size_t n)
 {
 	int err = buf_reserve(b, n);
 
@@ -50,15 +50,6 @@ int buf_put(struct buf *b, const void *p, size_t n)
 int buf_puts(struct buf *b, const char *z)
 {
 	return buf_put(b, z, strlen(z));
-}
-
-int buf_putc(struct buf *b, uint8_t c)
-{
-	if (!b->err && b->n < b->cap) {
-		b->p[b->n++] = c;
-		return 0;
-	}
-	return buf_put(b, &c, 1);
 }
 
 int buf_printf(struct buf *b, const char *fmt, ...)

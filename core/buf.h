@@ -25,10 +25,24 @@ static inline bool buf_ok(const struct buf *b)
 
 /* All return 0 or the sticky negative errno; nothing is written on error. */
 int buf_reserve(struct buf *b, size_t more);
-int buf_put(struct buf *b, const void *p, size_t n);
+int buf_put_slow(struct buf *b, const void *p, size_t n);
 int buf_puts(struct buf *b, const char *z);
-int buf_putc(struct buf *b, uint8_t c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static inline int buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (b->err || n > b->cap - b->n || !n)
+		return buf_put_slow(b, p, n);
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+	return 0;
+}
+
+static inline int buf_putc(struct buf *b, uint8_t c)
+{
+	return buf_put(b, &c, 1);
+}
+
 /* Big-endian and little-endian integers. */
 int buf_put_be(struct buf *b, uint64_t v, size_t octets);
 int buf_put_le(struct buf *b, uint64_t v, size_t octets);

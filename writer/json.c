@@ -47,6 +47,7 @@ struct key {
 struct allowed {
 	struct str name; /* as the caller gave it; borrowed from the configuration */
 	struct key request, response;
+	size_t next; /* index + 1 of the next one with a name as long, or 0 */
 };
 
 struct json {
@@ -57,8 +58,7 @@ struct json {
 	size_t ref_count, lead;
 	struct allowed allow[ALLOW_MAX];
 	size_t allow_count;
-	uint64_t
-		allow_lengths; /* a bit for each length of a name: most headers are turned away here */
+	size_t allow_first[ALLOW_NAME_MAX]; /* by length of the name: index + 1, or 0 */
 	struct field field;
 	struct buf line;
 };
@@ -100,8 +100,8 @@ static int allow_header(struct json *j, const char *name)
 		err = make_key(&a->response, A_HTTP_RESPONSE_HEADER_PREFIX, a->name);
 	if (err)
 		return err;
-	j->allow_lengths |= 1ULL << a->name.n;
-	j->allow_count++;
+	a->next = j->allow_first[a->name.n];
+	j->allow_first[a->name.n] = ++j->allow_count;
 	return 0;
 }
 
@@ -228,15 +228,12 @@ static void put_attrs(struct json *j, const struct txn *t, bool headers)
 /* Trailers stay in the full list alone: they must not pass for headers (RFC 9110 section 6.5.1). */
 static size_t allowed_index(const struct json *j, const struct header *h)
 {
-	size_t i;
-
-	if (h->name.n >= ALLOW_NAME_MAX || !(j->allow_lengths >> h->name.n & 1) || !h->value.p ||
-	    h->trailer)
+	if (h->name.n >= ALLOW_NAME_MAX || !h->value.p || h->trailer)
 		return j->allow_count;
-	for (i = 0; i < j->allow_count; i++)
-		if (str_ieq(h->name, j->allow[i].name))
-			break;
-	return i;
+	for (size_t i = j->allow_first[h->name.n]; i; i = j->allow[i - 1].next)
+		if (str_ieq(h->name, j->allow[i - 1].name))
+			return i - 1;
+	return j->allow_count;
 }
 
 /* Every allowed header once, with all of its values, where its first value stands. */
