@@ -61,7 +61,7 @@ static void deliver(struct flow_conn *c, const struct ev_data *d)
 	struct flow_stream *s = &c->stream[d->dir];
 	uint64_t end = d->off + d->want;
 
-	if (end <= s->next_off && d->want) {
+	if (end <= s->next_off) {
 		c->flow->stats.stale++;
 		return;
 	}
@@ -144,6 +144,8 @@ void flow_stream_data(struct flow_conn *c, const struct ev_data *d)
 {
 	struct flow_stream *s = &c->stream[d->dir];
 
+	if (!d->want)
+		return;
 	if (d->off + d->want < d->off) { /* no stream is that long */
 		c->flow->stats.stale++;
 		return;

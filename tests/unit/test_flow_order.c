@@ -245,6 +245,9 @@ static void impossible_positions_are_dropped(void **state)
 	SAY(h, W, UINT64_MAX - 1, "xyz");
 	CHECK(h, "");
 	assert_int_equal(stats_of(h).stale, 1);
+	SAY(h, W, UINT64_MAX, ""); /* nothing at all, at the end of everything */
+	harness_tick(h, h->now_ms + FLOW_REORDER_MS);
+	CHECK(h, "");
 	harness_conn_end(h, HARNESS_CONN, 1, 1, 0); /* less than was seen */
 	CHECK(h, "close 4242-1000-1\n");
 }
