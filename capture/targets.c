@@ -362,6 +362,7 @@ void target_note_exec(struct target *t)
 {
 	identity_unref(t->next_identity);
 	t->next_identity = identify(t->key, NULL, NULL);
+	t->next_noted_ns = monotonic_ns();
 }
 
 struct ending {
@@ -386,11 +387,13 @@ static void end_conns(struct targets *ts, const struct target *t, uint64_t befor
 
 void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e)
 {
-	struct identity *id = t->next_identity;
+	struct identity *id;
 
 	end_conns(ts, t, e->hdr.ts_ns - 1);
-	t->next_identity = NULL;
-	if (!id)
+	/* The record may come by before the stop of the same execve: then what was noted is of the one before. */
+	if (t->next_identity && t->next_noted_ns > e->hdr.ts_ns)
+		id = identity_ref(t->next_identity);
+	else
 		id = identify(t->key, NULL, e->comm);
 	set_identity(ts, t, id);
 }
