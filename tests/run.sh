@@ -43,9 +43,9 @@ run_one() {
 	for pid in $(left_running "$mark"); do
 		echo "not ok - left running: $pid $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")" \
 			>>"$work/$n.out"
-		"${sudo[@]}" kill -KILL "$pid"
+		"$@" kill -KILL "$pid"
 	done
-	"${sudo[@]}" rm -rf "$work/$n.tmp"
+	"$@" rm -rf "$work/$n.tmp"
 }
 
 # account NUMBER PROGRAM: one line, and the whole output of what failed
