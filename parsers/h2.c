@@ -14,7 +14,6 @@
 #include "core/cursor.h"
 #include "parsers/rows.h"
 
-#define SETTINGS_ENTRY 6
 #define SETTINGS_MAX_FRAME_SIZE 5
 #define FRAME_BYTES_MAX 0xffffff
 
@@ -41,28 +40,6 @@ static void lose(struct h2 *h, enum dir d)
 	h2_streams_lost(h, d);
 	h2_search_begin(h, d);
 	h->dir[d].missed_ns = UINT64_MAX;
-}
-
-static uint8_t fixed_octets(const struct h2_frame *f)
-{
-	uint8_t padded = f->flags & H2_PADDED ? 1 : 0;
-
-	switch (f->type) {
-	case H2_DATA:
-		return padded;
-	case H2_HEADERS:
-		return (uint8_t)(padded + (f->flags & H2_WITH_PRIORITY ? 5 : 0));
-	case H2_PUSH_PROMISE:
-		return (uint8_t)(padded + 4);
-	case H2_RST_STREAM:
-		return 4;
-	case H2_GOAWAY:
-		return 8;
-	case H2_SETTINGS:
-		return f->length ? SETTINGS_ENTRY : 0;
-	default:
-		return 0;
-	}
 }
 
 /*
@@ -92,7 +69,7 @@ static bool begin_frame(struct h2 *h, enum dir d)
 	check_continuity(h, d);
 	hd->phase = H2_FIXED;
 	hd->have = 0;
-	hd->need = fixed_octets(&hd->frame);
+	hd->need = (uint8_t)h2_frame_fixed(&hd->frame);
 	hd->bulk = hd->frame.length - hd->need;
 	hd->pad = 0;
 	return true;
@@ -106,8 +83,8 @@ static void on_setting(struct h2 *h, enum dir d)
 	/* never lowered: frames sent before the peer saw it are still on their way */
 	if (id == SETTINGS_MAX_FRAME_SIZE && v <= FRAME_BYTES_MAX && v > peer->frame_max)
 		peer->frame_max = v;
-	if (hd->bulk >= SETTINGS_ENTRY) {
-		hd->bulk -= SETTINGS_ENTRY;
+	if (hd->bulk >= H2_SETTINGS_ENTRY) {
+		hd->bulk -= H2_SETTINGS_ENTRY;
 		hd->have = 0;
 		hd->phase = H2_FIXED;
 	}
@@ -389,7 +366,7 @@ static void *h2_open(const struct proto_open *o)
 	}
 	if (o->late)
 		h2_hole_open(h, 1, H2_HOLE_JOIN);
-	if (o->upgraded_from && h2_streams_upgraded(h, o->upgraded_from)) {
+	if (o->upgraded_from && h2_upgraded(h, o->upgraded_from)) {
 		free(h);
 		return NULL;
 	}

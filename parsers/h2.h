@@ -7,6 +7,7 @@
  *   h2_search.c  the first frame boundary of a direction joined in its middle
  *   h2_block.c   header blocks: put together, walked, their secrets told
  *   h2_stream.c  the streams and when their exchange is over
+ *   h2_upgrade.c the request that upgraded from HTTP/1
  *   h2_txn.c     a finished stream as a transaction
  */
 #ifndef TLSLENS_PARSERS_H2_H
@@ -209,8 +210,11 @@ void h2_block_free(struct h2_block *b);
 
 /* h2_stream.c: ts and tid are those of the frame, or of the bytes. */
 struct h2_stream *h2_stream_find(struct h2 *h, uint32_t id);
-/* A stream that no table holds yet; admit or discard it. NULL without memory. */
+/* A stream that no table holds yet; add or discard it. NULL without memory. */
 struct h2_stream *h2_stream_new(struct h2 *h, uint32_t id, uint64_t ts_ns, uint32_t tid);
+/* False without memory: it is discarded. Over limits->streams the oldest one goes out. */
+bool h2_stream_add(struct h2 *h, struct h2_stream *st);
+void h2_stream_discard(struct h2 *h, struct h2_stream *st);
 /* The block `b` of direction d was walked; admits a new stream or frees it. */
 void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_section *sec,
 		       const struct h2_block *b);
@@ -225,7 +229,6 @@ void h2_streams_lost(struct h2 *h, enum dir d);
 void h2_hole_open(struct h2 *h, uint32_t first, enum h2_hole_kind kind);
 void h2_streams_tick(struct h2 *h, uint64_t now_ns);
 void h2_streams_close(struct h2 *h);
-int h2_streams_upgraded(struct h2 *h, const struct txn *from);
 /* After requests were learnt: what waited for that and is over. */
 void h2_streams_sweep(struct h2 *h);
 /* Requests go this way. */
@@ -233,6 +236,9 @@ void h2_learn_requests(struct h2 *h, enum dir d);
 
 /* Were bytes of direction d missed since the stream's request began? */
 bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st);
+
+/* h2_upgrade.c: the exchange that switched to HTTP/2 opens stream 1. 0 or -ENOMEM. */
+int h2_upgraded(struct h2 *h, const struct txn *from);
 
 /* h2_txn.c: the stream is over; hands its transaction to the sink. */
 void h2_txn_emit(struct h2 *h, struct h2_stream *st);

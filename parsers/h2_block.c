@@ -9,15 +9,15 @@
 #include "parsers/h2.h"
 
 #define FILL_RAW 0x2a
-#define FILL_HUFFMAN \
-	0xf9 /* the code of '*' (RFC 7541 appendix B), so that the value still decodes */
+/* The code of '*' (RFC 7541 appendix B): the value still decodes. */
+#define FILL_HUFFMAN 0xf9
 #define FIELDS_FIRST 16
 
 struct walker {
 	struct h2 *h;
 	enum dir d;
 	const struct h2_piece *pieces;
-	size_t pieces_n;
+	size_t pieces_n, piece;
 	struct h2_stream *st; /* NULL: nothing is kept */
 	struct h2_msg *msg;
 	struct h2_section sec;
@@ -27,22 +27,27 @@ struct walker {
 	bool has_secret;
 };
 
-/* Octets [at, at + n) of the block are a secret; its pieces may stand apart in the stream. */
-static void hide(const struct walker *w, size_t at, size_t n, uint8_t fill)
+/*
+ * Octets [at, at + n) of the block are a secret; its pieces may stand apart in the stream. Calls come in
+ * rising order, so w->piece only moves on.
+ */
+static void hide(struct walker *w, size_t at, size_t n, uint8_t fill)
 {
 	struct proto_sink *sink = w->h->sink;
+	const struct h2_piece *k;
+	size_t end, take;
 
-	for (size_t i = 0; i < w->pieces_n && n; i++) {
-		size_t begin = w->pieces[i].at;
-		size_t end = i + 1 < w->pieces_n ? w->pieces[i + 1].at : SIZE_MAX;
-		size_t take;
-
-		if (at < begin || at >= end)
+	for (; n && w->piece < w->pieces_n; w->piece++) {
+		k = &w->pieces[w->piece];
+		end = w->piece + 1 < w->pieces_n ? k[1].at : SIZE_MAX;
+		if (at >= end)
 			continue;
 		take = n < end - at ? n : end - at;
-		sink->ops->secret(sink, w->d, w->pieces[i].off + (at - begin), take, fill);
+		sink->ops->secret(sink, w->d, k->off + (at - k->at), take, fill);
 		at += take;
 		n -= take;
+		if (!n)
+			return;
 	}
 }
 

@@ -5,7 +5,6 @@
 #include "core/cursor.h"
 #include "parsers/hpack.h"
 
-#define SETTINGS_ENTRY 6
 #define SETTINGS_ENTRIES_PLAUSIBLE 32
 #define ERROR_CODES 14 /* RFC 9113 section 7 */
 
@@ -66,11 +65,15 @@ struct h2_frame h2_frame_parse(const uint8_t head[H2_FRAME_HEAD])
 	return take_frame(&c);
 }
 
-/* What must come before the fragment or the data (RFC 9113 sections 6.1, 6.2, 6.6). */
-static uint32_t fixed_octets(const struct h2_frame *f, const struct type_rule *r)
+uint32_t h2_frame_fixed(const struct h2_frame *f)
 {
-	uint32_t n = r->min;
+	const struct type_rule *r = rule_of(f->type);
+	uint32_t n = r ? r->min : 0;
 
+	if (!r)
+		return 0;
+	if (f->type == H2_SETTINGS && f->length)
+		return H2_SETTINGS_ENTRY;
 	if (f->flags & r->flags & H2_PADDED)
 		n++;
 	if (f->flags & r->flags & H2_WITH_PRIORITY)
@@ -88,11 +91,11 @@ bool h2_frame_valid(const struct h2_frame *f, uint32_t length_max)
 		return true;
 	if ((r->on == NO_STREAM && f->stream) || (r->on == THE_STREAM && !f->stream))
 		return false;
-	if (f->length < fixed_octets(f, r) || (r->max && f->length > r->max))
+	if (f->length < h2_frame_fixed(f) || (r->max && f->length > r->max))
 		return false;
 	if (f->type != H2_SETTINGS)
 		return true;
-	return f->length % SETTINGS_ENTRY == 0 && !(f->flags & H2_ACK && f->length);
+	return f->length % H2_SETTINGS_ENTRY == 0 && !(f->flags & H2_ACK && f->length);
 }
 
 /* Stricter than the law: an undefined flag, an unknown type or the reserved bit is rare on the wire. */
@@ -102,7 +105,7 @@ static bool usual(const struct h2_frame *f)
 
 	if (!r || f->reserved || (f->flags & ~r->flags))
 		return false;
-	if (f->type == H2_SETTINGS && f->length > SETTINGS_ENTRIES_PLAUSIBLE * SETTINGS_ENTRY)
+	if (f->type == H2_SETTINGS && f->length > SETTINGS_ENTRIES_PLAUSIBLE * H2_SETTINGS_ENTRY)
 		return false;
 	if (f->length == 0 && (f->type == H2_HEADERS || f->type == H2_CONTINUATION ||
 			       (f->type == H2_DATA && !(f->flags & H2_END_STREAM))))

@@ -9,6 +9,7 @@
 #include "core/proto.h"
 
 #define H2_FRAME_HEAD 9
+#define H2_SETTINGS_ENTRY 6
 #define H2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define H2_PREFACE_BYTES (sizeof(H2_PREFACE) - 1)
 #define H2_FRAME_BYTES_DEFAULT 16384 /* SETTINGS_MAX_FRAME_SIZE begins there */
@@ -45,6 +46,12 @@ struct h2_frame {
 };
 
 struct h2_frame h2_frame_parse(const uint8_t head[H2_FRAME_HEAD]);
+
+/*
+ * Octets at the start of the payload that say what the rest is: pad length, priority, promised stream,
+ * error code, one setting. Never more than the length of a valid frame.
+ */
+uint32_t h2_frame_fixed(const struct h2_frame *f);
 
 /* Breaks no rule whose breach ends the connection (FRAME_SIZE_ERROR, PROTOCOL_ERROR by RFC 9113 section 6). */
 bool h2_frame_valid(const struct h2_frame *f, uint32_t length_max);

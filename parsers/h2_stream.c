@@ -6,10 +6,6 @@
  */
 #include "parsers/h2.h"
 
-#include <errno.h>
-
-#include "core/attr_names.h"
-
 #define NS_PER_MS 1000000u
 #define SCAN_MS 50
 
@@ -91,13 +87,13 @@ static void touch(struct h2_stream *st, uint64_t ts_ns)
 		st->active_ns = ts_ns;
 }
 
-static void discard(struct h2 *h, struct h2_stream *st)
+void h2_stream_discard(struct h2 *h, struct h2_stream *st)
 {
 	h->kept_bytes -= st->kept_bytes;
 	txn_free(st->txn);
 }
 
-static void add(struct h2 *h, struct h2_stream *st)
+bool h2_stream_add(struct h2 *h, struct h2_stream *st)
 {
 	struct h2_stream *oldest = h->streams;
 
@@ -110,6 +106,10 @@ static void add(struct h2 *h, struct h2_stream *st)
 		h2_txn_emit(h, oldest);
 	}
 	HASH_ADD(hh, h->streams, id, sizeof(st->id), st);
+	if (st->hh.tbl)
+		return true;
+	h2_stream_discard(h, st);
+	return false;
 }
 
 static void wait_for_request(struct h2 *h, struct h2_stream *st, bool wait)
@@ -157,9 +157,7 @@ static void conclude(struct h2 *h, struct h2_stream *st)
 
 static bool is_request(const struct h2 *h, enum dir d, const struct h2_section *sec)
 {
-	if (sec->method || sec->status)
-		return sec->method;
-	return h->requests == (int)d;
+	return h->requests >= 0 ? h->requests == (int)d : sec->method;
 }
 
 /* Where streams may exist unseen, a section of which nothing is known may also be trailers. */
@@ -284,15 +282,14 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 		h2_learn_requests(h, sec->method ? d : dir_other(d));
 	if (!st->hh.tbl) {
 		if (!admit(h, d, st, sec, b->push)) {
-			discard(h, st);
+			h2_stream_discard(h, st);
 			return;
 		}
-		add(h, st);
-		if (!st->hh.tbl) { /* no memory */
-			discard(h, st);
+		if (!h2_stream_add(h, st))
 			return;
-		}
 	}
+	if (m->ended)
+		return; /* RFC 9113 section 5.1: STREAM_CLOSED */
 	request = is_request(h, d, sec);
 	m->end_ns = b->ts_ns;
 	touch(st, b->ts_ns);
@@ -317,8 +314,8 @@ static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
 	size_t room = h->limits->body_bytes;
 	size_t n = b->n;
 
-	/* `inexact` or `lost`: what would follow does not belong to what is kept */
-	if (!room || m->lost || m->body.err)
+	/* only what is there from the beginning without a hole */
+	if (!room || m->lost || m->inexact || m->body.err)
 		return;
 	room -= m->body.n;
 	if (n > room)
@@ -345,13 +342,12 @@ void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes
 		if (!st)
 			return;
 		st->hole = (uint8_t)hole;
-		add(h, st);
-		if (!st->hh.tbl) {
-			discard(h, st);
+		if (!h2_stream_add(h, st))
 			return;
-		}
 	}
 	m = &st->msg[d];
+	if (m->ended)
+		return;
 	m->body_bytes += b->n;
 	m->inexact |= !m->seen;
 	m->end_ns = b->ts_ns;
@@ -364,7 +360,7 @@ void h2_stream_data_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint
 {
 	struct h2_stream *st = h2_stream_find(h, id);
 
-	if (!st || !n)
+	if (!st || !n || st->msg[d].ended)
 		return;
 	st->msg[d].lost = true;
 	st->msg[d].body_bytes += n;
@@ -476,69 +472,4 @@ void h2_streams_close(struct h2 *h)
 
 	HASH_ITER (hh, h->streams, st, next)
 		h2_txn_emit(h, st);
-}
-
-static struct str copy(struct arena *a, struct str s)
-{
-	return s.p ? arena_str(a, s.p, s.n) : STR_NONE;
-}
-
-static struct str attr_str(const struct txn *t, const char *name)
-{
-	const struct attr *a = txn_attr(t, name);
-
-	return a && a->type == ATTR_STR ? a->str : STR_NONE;
-}
-
-/* RFC 7540 section 3.2: the upgraded request is stream 1, half-closed; its fields were HTTP/1. */
-int h2_streams_upgraded(struct h2 *h, const struct txn *from)
-{
-	enum dir d = from->role == ROLE_CLIENT ? DIR_WRITE : DIR_READ;
-	const struct attr *fields = txn_attr(from, A_REQUEST_HEADERS);
-	struct str path = attr_str(from, A_URL_PATH), query = attr_str(from, A_URL_QUERY);
-	struct h2_stream *st;
-	struct h2_request *req;
-	struct arena *a;
-	struct h2_msg *m;
-
-	if (from->role == ROLE_UNKNOWN)
-		return 0;
-	st = h2_stream_new(h, 1, from->start_ns, from->tid);
-	if (!st)
-		return -ENOMEM;
-	a = &st->txn->arena;
-	m = &st->msg[d];
-	req = arena_zalloc(a, sizeof(*req));
-	if (fields)
-		m->headers = arena_zalloc(a, fields->count * sizeof(*m->headers));
-	for (uint32_t i = 0; fields && m->headers && i < fields->count; i++) {
-		m->headers[m->count++] = (struct header){
-			.name = copy(a, fields->headers[i].name),
-			.value = copy(a, fields->headers[i].value),
-		};
-		if (req && str_ieq(fields->headers[i].name, STR("host")))
-			req->authority = m->headers[i].value;
-	}
-	if (req) {
-		req->method = copy(a, attr_str(from, A_HTTP_METHOD));
-		req->scheme = copy(a, attr_str(from, A_URL_SCHEME));
-		req->path = query.p ? arena_printf(a, "%.*s?%.*s", (int)path.n, path.p,
-						   (int)query.n, query.p)
-				    : copy(a, path);
-	}
-	st->upgraded = req;
-	m->seen = !(from->flags & TXN_NO_REQUEST);
-	m->lost = from->flags & TXN_LOST_REQUEST;
-	m->ended = true;
-	m->body_bytes = from->request_body_bytes;
-	m->start_ns = from->start_ns;
-	m->end_ns = from->request_end_ns;
-	h->requests = (int)d;
-	h->opened = 1;
-	HASH_ADD(hh, h->streams, id, sizeof(st->id), st);
-	if (!st->hh.tbl) {
-		discard(h, st);
-		return -ENOMEM;
-	}
-	return 0;
 }

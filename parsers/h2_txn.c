@@ -46,7 +46,7 @@ static void find_fields(struct fields *f, const struct h2_msg *m)
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct header *k = &m->headers[i];
 
-		if (!k->name.n || !k->value.p)
+		if (!k->name.n || !k->value.p || (k->trailer && k->name.p[0] == ':'))
 			continue;
 		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
 			if (k->name.n == rows[r].name.n && !rows[r].value->p &&
@@ -223,6 +223,12 @@ static void add_attrs(struct exchange *x)
 		txn_str(t, A_ERROR_TYPE, code);
 }
 
+static void free_bodies(struct h2_stream *st)
+{
+	for (int d = 0; d < DIR_COUNT; d++)
+		buf_free(&st->msg[d].body);
+}
+
 void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 {
 	struct exchange x = {.h = h, .st = st, .t = st->txn};
@@ -234,8 +240,7 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 	if (st->hole)
 		h->gone[h->gone_n++ % H2_GONE_MAX] = st->id;
 	if (requests < 0) { /* which side asked was never seen: nothing can be said */
-		for (int d = 0; d < DIR_COUNT; d++)
-			buf_free(&st->msg[d].body);
+		free_bodies(st);
 		txn_free(st->txn);
 		return;
 	}
@@ -250,7 +255,6 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 		x.q.line = *st->upgraded;
 	fill_envelope(&x);
 	add_attrs(&x);
-	for (int d = 0; d < DIR_COUNT; d++)
-		buf_free(&st->msg[d].body);
+	free_bodies(st);
 	h->sink->ops->txn(h->sink, x.t);
 }
