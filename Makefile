@@ -14,12 +14,12 @@ BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev uthash-dev \
-	node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
+DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev \
+	uthash-dev node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev \
 	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
-	nghttp2-client nghttp2-server procps util-linux
+	nghttp2-client nghttp2-server wget procps util-linux
 
 CC = gcc
 CLANG ?= clang

@@ -35,6 +35,32 @@ PYTHON
 check "python3 http.client, library opened late" shown "$work/python" POST /upload 200 client
 check "its body" equal size "$(json "$work/python" "[x['http.request.body.size'] for x in t]")" "[1000]"
 
+# HTTP/2, both sides; the path tells the requests apart
+for _ in 1 2 3 4 5; do
+	port4=$((20000 + RANDOM % 20000))
+	nghttpd --address=127.0.0.1 -d "$work/www" $port4 "$work/key.pem" "$work/cert.pem" 2>"$work/nghttpd" &
+	h2server=$!
+	started+=($h2server)
+	wait_for 5 curl -s -o /dev/null --cacert "$work/cert.pem" "https://localhost:$port4/" && break
+done
+head -c 70000 /dev/urandom >"$work/www/h2"
+"$program" -p $h2server -o json:"$work/h2" -w "$work/h2.pcapng" -- curl -s --http2 --cacert "$work/cert.pem" \
+	-o /dev/null "https://localhost:$port4/h2" -o /dev/null "https://localhost:$port4/none" 2>"$work/err"
+for role in client server; do
+	check "HTTP/2 as $role" shown "$work/h2" GET /h2 200 $role
+	check "HTTP/2 as $role, second request" shown "$work/h2" GET /none 404 $role
+done
+check "its version and body" equal "versions and sizes" "$(json "$work/h2" "sorted({(x['network.protocol.version'],
+	x['http.response.body.size']) for x in t if x['url.path'] == '/h2'})")" "[('2', 70000)]"
+check "tshark reads HTTP/2 of both ends" equal requests "$(HOME=$work tshark -r "$work/h2.pcapng" \
+	-Y 'http2.headers.method == "GET"' 2>/dev/null | wc -l)" 4
+
+# GnuTLS
+"$program" -o json:"$work/wget" -- wget -q -O /dev/null --ca-certificate="$work/cert.pem" \
+	"https://localhost:$port/hello" 2>"$work/err"
+check "wget" shown "$work/wget" GET /hello 200 client
+check "its library" equal library "$(json "$work/wget" "[x['tlslens.tls.library'] for x in t]")" "['gnutls']"
+
 cat >"$work/script" <<-SCRIPT
 (sh -c 'curl -s --cacert $work/cert.pem https://localhost:$port/hello; true'; true) | cat
 SCRIPT
