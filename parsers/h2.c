@@ -16,6 +16,7 @@
 
 #define SETTINGS_MAX_FRAME_SIZE 5
 #define FRAME_BYTES_MAX 0xffffff
+#define STREAM_ID 0x7fffffff
 
 enum step {
 	STEP_ON,
@@ -40,6 +41,7 @@ static void lose(struct h2 *h, enum dir d)
 	h2_streams_lost(h, d);
 	h2_search_begin(h, d);
 	h->dir[d].missed_ns = UINT64_MAX;
+	h->dir[dir_other(d)].frame_max = FRAME_BYTES_MAX; /* a SETTINGS may be among the lost */
 }
 
 /*
@@ -110,7 +112,10 @@ static bool on_fixed(struct h2 *h, enum dir d)
 		break;
 	case H2_PUSH_PROMISE:
 		h2_learn_requests(h, dir_other(d));
-		h2_block_begin(h, d, u32(hd->gather + (padded ? 1 : 0)) & 0x7fffffff, true);
+		/* a client cannot push (RFC 9113 section 8.4): walked, but on no stream */
+		h2_block_begin(h, d,
+			       h->requests == (int)d ? 0 : u32(hd->gather + padded) & STREAM_ID,
+			       true);
 		break;
 	case H2_CONTINUATION:
 		if (++hd->block.continuations > h->limits->continuation_frames)
@@ -120,7 +125,7 @@ static bool on_fixed(struct h2 *h, enum dir d)
 		h2_stream_reset(h, f->stream, u32(hd->gather), hd->frame_ts_ns);
 		break;
 	case H2_GOAWAY:
-		h2_streams_goaway(h, d, u32(hd->gather) & 0x7fffffff, u32(hd->gather + 4),
+		h2_streams_goaway(h, d, u32(hd->gather) & STREAM_ID, u32(hd->gather + 4),
 				  hd->frame_ts_ns);
 		break;
 	case H2_SETTINGS:
