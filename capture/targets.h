@@ -19,7 +19,7 @@ struct target {
 	struct proc_key key;
 	struct identity *identity;	/* owned reference */
 	struct identity *next_identity; /* as looked up at a stop at execve, or NULL */
-	uint64_t next_noted_ns;		/* CLOCK_MONOTONIC of that look: an EV_EXEC after it is another's */
+	uint64_t next_noted_ns; /* CLOCK_MONOTONIC of that look: an EV_EXEC after it is another's */
 	struct discovery found;
 	char *trouble;	   /* owned or NULL: why a file could not be probed */
 	size_t sites;	   /* placed for this process */
