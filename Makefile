@@ -19,7 +19,8 @@ DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-
 DEPS_DEMO = nginx curl openssl
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev \
 	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
-	nghttp2-client nghttp2-server wget procps util-linux
+	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
+	libwolfssl-dev libmbedtls-dev libnss3-dev nodejs procps util-linux
 
 CC = gcc
 CLANG ?= clang

@@ -14,6 +14,8 @@
  *   bits 41-52  what the function has pushed by then, in units of 8 bytes
  *   bit  53     it is one
  *   bit  54     it sits where the result is final, not at the entry
+ *
+ * Bit 55: counts only on contexts whose FN_NEW was seen: the function serves other things than TLS, too.
  */
 #ifndef TLSLENS_BPF_COOKIE_H
 #define TLSLENS_BPF_COOKIE_H
@@ -42,6 +44,8 @@ enum len_shape {
 		3, /* *(size_t *)out_arg, when the call returned anything but 0 (early data) */
 	LEN_ARG_IF_0 = 4, /* len_arg, when the call returned 0 */
 	LEN_RET_LONG = 5, /* the return value as a signed 64-bit number */
+	LEN_RET_UNLESS_PEEK =
+		6, /* as LEN_RET; out_arg holds flags, and MSG_PEEK in them moves nothing */
 };
 
 #define COOKIE(lib, fn, kind, shape, ctx, buf, len, out)                                \
@@ -61,9 +65,12 @@ enum len_shape {
 #define COOKIE_INSIDE(sp_bytes, at_return) \
 	((__u64)(sp_bytes) / 8 << 41 | 1ull << 53 | (__u64)(at_return) << 54)
 
+#define COOKIE_KNOWN_ONLY (1ull << 55)
+
 #define COOKIE_SP_BYTES(c) (((c) >> 41 & 0xfff) * 8)
 #define COOKIE_IS_INSIDE(c) ((c) >> 53 & 1)
 #define COOKIE_AT_RETURN(c) ((c) >> 54 & 1)
+#define COOKIE_IS_KNOWN_ONLY(c) ((c) >> 55 & 1)
 /* The function alone, wherever in it the probe sits. */
 #define COOKIE_FUNCTION(c) ((c) & ((1ull << 41) - 1))
 

@@ -132,9 +132,7 @@ static const struct tls_func openssl_funcs[] = {
 	{.symbol = NULL},
 };
 
-/*
- * GnuTLS 3.x. gnutls_record_recv_packet() hands out a buffer of the library and is not seen.
- */
+/* GnuTLS 3.x. */
 static const char *const gnutls_sonames[] = {"libgnutls.so", NULL};
 
 static const struct tls_func gnutls_funcs[] = {
@@ -172,6 +170,11 @@ static const struct tls_func gnutls_funcs[] = {
 	 .ctx_arg = 1,
 	 .buf_arg = 2,
 	 .len_arg = 3},
+	/* (session, packet): the bytes stay in a buffer of the library, so this is a gap. */
+	{.symbol = "gnutls_record_recv_packet",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1},
 	{.symbol = "gnutls_record_send_early_data",
 	 .kind = FN_WRITE,
 	 .shape = LEN_ARG_IF_0,
@@ -193,6 +196,140 @@ static const struct tls_func gnutls_funcs[] = {
 	{.symbol = NULL},
 };
 
+/* wolfSSL 4 and 5. Early data comes back in *outSz, an int, and as the result. */
+static const char *const wolfssl_sonames[] = {"libwolfssl.so", NULL};
+
+static const struct tls_func wolfssl_funcs[] = {
+	{.symbol = "wolfSSL_write",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	{.symbol = "wolfSSL_read",
+	 .kind = FN_READ,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	{.symbol = "wolfSSL_write_early_data",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "wolfSSL_read_early_data",
+	 .kind = FN_READ,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "wolfSSL_peek",
+	 .kind = FN_PEEK,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "wolfSSL_new", .kind = FN_NEW},
+	{.symbol = "wolfSSL_free", .kind = FN_FREE, .ctx_arg = 1},
+	{.symbol = "wolfSSL_clear", .kind = FN_RESET, .ctx_arg = 1},
+	{.symbol = "wolfSSL_connect", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = "wolfSSL_accept", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = "wolfSSL_negotiate", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
+/* Mbed TLS 2 and 3. A context lies in memory of the program: it begins when it is set up. */
+static const char *const mbedtls_sonames[] = {"libmbedtls.so", NULL};
+
+static const struct tls_func mbedtls_funcs[] = {
+	{.symbol = "mbedtls_ssl_write",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	{.symbol = "mbedtls_ssl_read",
+	 .kind = FN_READ,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	/* 3.6 */
+	{.symbol = "mbedtls_ssl_write_early_data",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "mbedtls_ssl_read_early_data",
+	 .kind = FN_READ,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = "mbedtls_ssl_setup", .kind = FN_RESET, .ctx_arg = 1},
+	{.symbol = "mbedtls_ssl_session_reset", .kind = FN_RESET, .ctx_arg = 1},
+	{.symbol = "mbedtls_ssl_free", .kind = FN_FREE, .ctx_arg = 1},
+	{.symbol = "mbedtls_ssl_handshake", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
+/*
+ * NSS puts a layer on a socket of NSPR, whose functions then move plaintext; they serve files and plain
+ * sockets as well, so only what SSL_ImportFD returned counts. Each library has its row.
+ */
+static const char *const nss_sonames[] = {"libssl3.so", NULL};
+
+static const struct tls_func nss_funcs[] = {
+	{.symbol = "SSL_ImportFD", .kind = FN_NEW, .required = true},
+	{.symbol = "SSL_ForceHandshake", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
+static const char *const nspr_sonames[] = {"libnspr4.so", NULL};
+
+static const struct tls_func nspr_funcs[] = {
+	{.symbol = "PR_Write",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true,
+	 .known_only = true},
+	{.symbol = "PR_Read",
+	 .kind = FN_READ,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true,
+	 .known_only = true},
+	/* (fd, buf, amount, flags, timeout) */
+	{.symbol = "PR_Send",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .known_only = true},
+	{.symbol = "PR_Recv",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_UNLESS_PEEK,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .out_arg = 4,
+	 .known_only = true},
+	{.symbol = "PR_Close", .kind = FN_FREE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
 const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = openssl_sonames,
@@ -202,6 +339,10 @@ const struct tls_lib tls_libs[] = {
 	 .sonames = gnutls_sonames,
 	 .funcs = gnutls_funcs,
 	 .version_mark = "GnuTLS "},
+	{.name = "wolfssl", .sonames = wolfssl_sonames, .funcs = wolfssl_funcs},
+	{.name = "mbedtls", .sonames = mbedtls_sonames, .funcs = mbedtls_funcs},
+	{.name = "nss", .sonames = nss_sonames, .funcs = nss_funcs},
+	{.name = "nss", .sonames = nspr_sonames, .funcs = nspr_funcs},
 	{.name = NULL},
 };
 
@@ -209,5 +350,6 @@ uint64_t tls_func_cookie(unsigned int lib, unsigned int fn)
 {
 	const struct tls_func *f = &tls_libs[lib].funcs[fn];
 
-	return COOKIE(lib, fn, f->kind, f->shape, f->ctx_arg, f->buf_arg, f->len_arg, f->out_arg);
+	return COOKIE(lib, fn, f->kind, f->shape, f->ctx_arg, f->buf_arg, f->len_arg, f->out_arg) |
+	       (f->known_only ? COOKIE_KNOWN_ONLY : 0);
 }

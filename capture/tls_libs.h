@@ -26,6 +26,7 @@ struct tls_func {
 	bool required;				    /* the library is not this one without it */
 	enum find_by find;
 	uint8_t slot;
+	bool known_only; /* of contexts whose FN_NEW was seen: it serves other things than TLS, too */
 	const char *with; /* looked for only in files that define this symbol too, or NULL */
 };
 

@@ -15,6 +15,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define MSG_PEEK 2 /* of recv(2), and of NSPR */
+
 extern bool bpf_session_is_return(void) __ksym __weak;
 
 enum entry_result {
@@ -109,6 +111,11 @@ static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
 		}
 		return NO_RETURN;
 	}
+	if (COOKIE_IS_KNOWN_ONLY(cookie)) {
+		conn_key_fill(&k, p, f.ctx);
+		if (!bpf_map_lookup_elem(&conns, &k))
+			return NO_RETURN;
+	}
 	f.buf = a.v[COOKIE_BUF(cookie) & 7];
 	f.len = a.v[COOKIE_LEN(cookie) & 7];
 	f.out = a.v[COOKIE_OUT(cookie) & 7];
@@ -143,6 +150,11 @@ static __always_inline __u64 moved(struct proc_state *p, const struct frame *f, 
 	__u64 n = 0;
 
 	switch (COOKIE_SHAPE(f->cookie)) {
+	case LEN_RET_UNLESS_PEEK:
+		if (f->out & MSG_PEEK)
+			return 0;
+		n = (__s32)ret > 0 ? (__u32)ret : 0;
+		return n;
 	case LEN_RET:
 		n = (__s32)ret > 0 ? (__u32)ret : 0;
 		return n;
@@ -223,7 +235,7 @@ static __always_inline void call_data(struct proc_state *p, const struct frame *
 	m.dir = dir;
 	if (c->flags & CONN_FROM_START)
 		m.flags |= EV_DATA_FROM_START;
-	if (kind == FN_SENDFILE)
+	if (!f->buf) /* of FN_SENDFILE and the like, or going on with an earlier call's bytes */
 		m.flags |= EV_DATA_NOCOPY;
 	peer_of(&m, c, f);
 	for (int i = 0; i < CALL_PARTS_MAX; i++)

@@ -82,7 +82,9 @@ static void rows_are_whole(void **state)
 			assert_int_equal(COOKIE_BUF(c), f->buf_arg);
 			assert_int_equal(COOKIE_LEN(c), f->len_arg);
 			assert_int_equal(COOKIE_OUT(c), f->out_arg);
-			assert_true(!moves || (f->ctx_arg && f->buf_arg && f->len_arg));
+			assert_int_equal(COOKIE_IS_KNOWN_ONLY(c), f->known_only);
+			assert_true(!moves || f->ctx_arg);
+			assert_int_equal(moves && f->buf_arg, moves && f->len_arg);
 			assert_true(f->kind == FN_NEW || f->ctx_arg);
 			if (f->shape == LEN_OUT_IF_1 || f->shape == LEN_OUT_IF_NOT_0)
 				assert_true(f->out_arg);
@@ -181,6 +183,15 @@ static void gnutls_3_fits_its_row(void **state)
 {
 	(void)state;
 	assert_row_fits(1, "libgnutls.so.30", "GnuTLS 3.");
+}
+
+static void other_libraries_fit_their_rows(void **state)
+{
+	(void)state;
+	assert_row_fits(2, "libwolfssl.so", NULL);
+	assert_row_fits(3, "libmbedtls.so", NULL);
+	assert_row_fits(4, "libssl3.so", NULL);
+	assert_row_fits(5, "libnspr4.so", NULL);
 }
 
 static void a_library_fits_no_other_row(void **state)
@@ -291,6 +302,7 @@ int main(void)
 		cmocka_unit_test(the_filter_bio_is_where_openssl_says),
 		cmocka_unit_test(openssl_3_fits_its_row),
 		cmocka_unit_test(gnutls_3_fits_its_row),
+		cmocka_unit_test(other_libraries_fit_their_rows),
 		cmocka_unit_test(a_library_fits_no_other_row),
 		cmocka_unit_test(the_table_is_read_in_every_kind_of_code),
 		cmocka_unit_test(an_odd_table_is_left_alone),
