@@ -99,14 +99,16 @@ client nss shared nss "NSS $(version libnss3)"
 
 cat >"$work/serve.js" <<-JAVASCRIPT
 	const fs = require("fs"), https = require("https");
-	const server = https.createServer({key: fs.readFileSync("$work/key.pem"), cert: fs.readFileSync("$work/cert.pem")},
+	const own = {key: fs.readFileSync("$work/key.pem"), cert: fs.readFileSync("$work/cert.pem")};
+	const server = https.createServer(own,
 		(q, s) => { s.setHeader("Connection", "close"); s.end("hello\n"); });
 	server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 JAVASCRIPT
 serve node "$work/serve.js"
 start_tracing --duration 20 -p "$server" -o json && "$work/plain" client "$port"
 stop_tracing
-row openssl "static, symbols in .dynsym" node "node $(node -p process.versions.node), OpenSSL $(node -p process.versions.openssl)" \
+row openssl "static, symbols in .dynsym" node \
+	"node $(node -p process.versions.node), OpenSSL $(node -p process.versions.openssl)" \
 	server "$work/out" /hello
 printf 'GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >"$work/request"
 "$program" --duration 20 -o json:"$work/json" -- gnutls-cli --insecure --no-ocsp -p "$port" 127.0.0.1 \
