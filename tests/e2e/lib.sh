@@ -111,11 +111,12 @@ get() { # PATH [CURL OPTIONS...]
 }
 
 # start_tracing ARGS...: sets $tracer once every probe is in place; its streams go to $work/out and $work/err.
+# Descriptors 6 and 7 are the tests' own.
 start_tracing() {
 	local line
 	mkfifo "$work/ready.$$" && exec 9<>"$work/ready.$$"
 	rm "$work/ready.$$"
-	"$program" --ready-fd 8 "$@" 8>&9 9>&- 7>&- >"$work/out" 2>"$work/err" &
+	"$program" --ready-fd 8 "$@" 8>&9 9>&- 7>&- 6>&- >"$work/out" 2>"$work/err" &
 	tracer=$!
 	started+=("$tracer")
 	while ! read -r -t 1 -u 9 line; do
