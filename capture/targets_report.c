@@ -5,10 +5,11 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-#define DESCRIBED_MAX 4 /* processes and files named in the one line */
+#define DESCRIBED_MAX 4 /* processes and files named in one line */
 
 struct line {
 	char *p;
@@ -102,19 +103,15 @@ static void put_costs(const struct targets *ts, const struct tls_file *f, FILE *
 		attach_kind_name(bpf_progs(ts->bpf)->kind), f->site_count - stepped, stepped);
 }
 
-static void report_one(const struct targets *ts, const struct target *t, FILE *out)
+static void describe_one(const struct targets *ts, const struct target *t, FILE *out)
 {
-	char name[64];
-
-	name_of(t, name, sizeof(name));
 	if (!t->found.count)
-		fprintf(out, "  %s[%u]: no TLS library\n", name, t->key.tgid);
+		fputs("    no TLS library\n", out);
 	for (size_t i = 0; i < t->found.count; i++) {
 		const struct tls_file *f = &t->found.files[i];
 
-		fprintf(out, "  %s[%u]: %s%s%s%s, ", name, t->key.tgid, f->shown_path,
-			f->version ? " (" : "", f->version ? f->version : "",
-			f->version ? ")" : "");
+		fprintf(out, "    %s%s%s%s, ", f->shown_path, f->version ? " (" : "",
+			f->version ? f->version : "", f->version ? ")" : "");
 		put_costs(ts, f, out);
 	}
 	if (t->trouble)
@@ -123,8 +120,75 @@ static void report_one(const struct targets *ts, const struct target *t, FILE *o
 		fprintf(out, "    %s\n", t->found.notes[i]);
 }
 
+/* Processes of which the same is to be said: a script starts many. */
+struct group {
+	char *text; /* owned */
+	char names[256];
+	struct line line; /* into names */
+	size_t count;
+	struct group *prev, *next;
+};
+
+static struct group *group_of(struct group **groups, char *text)
+{
+	struct group *g;
+
+	DL_FOREACH (*groups, g) {
+		if (strcmp(g->text, text) == 0) {
+			free(text);
+			return g;
+		}
+	}
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		free(text);
+		return NULL;
+	}
+	g->text = text;
+	g->line = (struct line){g->names, 0, sizeof(g->names)};
+	DL_APPEND(*groups, g);
+	return g;
+}
+
+static void report_one(const struct targets *ts, const struct target *t, struct group **groups)
+{
+	char *text = NULL, name[64];
+	struct group *g;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	describe_one(ts, t, f);
+	if (fclose(f) != 0) {
+		free(text);
+		return;
+	}
+	g = group_of(groups, text);
+	if (!g || g->count++ >= DESCRIBED_MAX)
+		return;
+	name_of(t, name, sizeof(name));
+	put(&g->line, " %s[%u]", name, t->key.tgid);
+}
+
+static void put_groups(struct group *groups, FILE *out)
+{
+	struct group *g, *tmp;
+
+	DL_FOREACH_SAFE(groups, g, tmp)
+	{
+		fprintf(out, " %s", g->names);
+		if (g->count > DESCRIBED_MAX)
+			fprintf(out, " and %zu more", g->count - DESCRIBED_MAX);
+		fprintf(out, ":\n%s", g->text);
+		free(g->text);
+		free(g);
+	}
+}
+
 void targets_report(const struct targets *ts, FILE *out)
 {
+	struct group *groups = NULL;
 	const struct target *t;
 
 	fprintf(out, "tlslens: %zu process%s, sockets by %s\n",
@@ -132,9 +196,10 @@ void targets_report(const struct targets *ts, FILE *out)
 		HASH_COUNT(ts->live) + ts->ended_count + ts->ended_dropped == 1 ? "" : "es",
 		bpf_socket_probe(ts->bpf));
 	DL_FOREACH (ts->ended, t)
-		report_one(ts, t, out);
+		report_one(ts, t, &groups);
 	for (t = ts->live; t; t = t->hh.next)
-		report_one(ts, t, out);
+		report_one(ts, t, &groups);
+	put_groups(groups, out);
 	if (ts->ended_dropped)
 		fprintf(out, "  and %zu more that ended\n", ts->ended_dropped);
 }
