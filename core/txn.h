@@ -65,7 +65,8 @@ enum txn_flag {
 	TXN_AMBIGUOUS = 1 << 5,	  /* `tlslens.ambiguous`: peers may read these bytes differently */
 	TXN_LIMIT = 1 << 6,	  /* a stated limit cut something */
 	TXN_UNKNOWN_HEADERS = 1 << 7,
-	TXN_EARLY = 1 << 8, /* not over yet: more will follow under the same txn id */
+	TXN_EARLY = 1 << 8,	  /* not over yet: more will follow under the same txn id */
+	TXN_CUT_REQUEST = 1 << 9, /* ended before the request was whole: `tlslens.partial` */
 };
 
 #define TXN_ATTRS_MAX 96

@@ -256,6 +256,8 @@ static void fill_envelope(const struct http1_queue *q, struct http1_exchange *e)
 	t->response_body_bytes = resp->body_bytes;
 	if (req->state == MESSAGE_NONE)
 		t->flags |= TXN_NO_REQUEST;
+	else if (req->state != MESSAGE_WHOLE && !(t->flags & TXN_LOST_REQUEST))
+		t->flags |= TXN_CUT_REQUEST;
 	if (resp->state != MESSAGE_WHOLE && !(resp->head.status && (t->flags & TXN_LOST_RESPONSE)))
 		t->flags |= TXN_NO_RESPONSE;
 	if (req->head.ambiguity | resp->head.ambiguity)

@@ -366,7 +366,9 @@ static const struct {
 	{{"tlslens.conn.source", get_source, 0}, 0},
 	{{"tlslens.tls.library", get_library, 0}, 0},
 	{{"tlslens.stream.id", get_stream, 0}, 0},
-	{{"tlslens.partial", get_flag, TXN_LATE | TXN_NO_REQUEST | TXN_NO_RESPONSE}, 0},
+	{{"tlslens.partial", get_flag,
+	  TXN_LATE | TXN_NO_REQUEST | TXN_CUT_REQUEST | TXN_NO_RESPONSE},
+	 0},
 	{{"tlslens.ambiguous", get_flag, TXN_AMBIGUOUS}, 0},
 	{{"tlslens.unknown_headers", get_flag, TXN_UNKNOWN_HEADERS}, 0},
 };

@@ -121,7 +121,7 @@ static void put_marks(struct text *x, const struct txn *t)
 		const char *mark;
 	} rows[] = {
 		{TXN_LIMIT, "cut"},
-		{TXN_LATE | TXN_NO_REQUEST | TXN_NO_RESPONSE, "partial"},
+		{TXN_LATE | TXN_NO_REQUEST | TXN_CUT_REQUEST | TXN_NO_RESPONSE, "partial"},
 		{TXN_AMBIGUOUS, "ambiguous"},
 		{TXN_UNKNOWN_HEADERS, "unknown headers"},
 	};

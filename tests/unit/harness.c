@@ -44,6 +44,7 @@ static void put_flags(struct harness *h, const struct txn *t)
 		{TXN_LOST_RESPONSE, "lost-response"},
 		{TXN_LATE, "late"},
 		{TXN_NO_REQUEST, "no-request"},
+		{TXN_CUT_REQUEST, "cut-request"},
 		{TXN_NO_RESPONSE, "no-response"},
 		{TXN_AMBIGUOUS, "ambiguous"},
 		{TXN_LIMIT, "limit"},

@@ -37,9 +37,9 @@ void dump_bytes(struct buf *b, struct str s)
 static void dump_flags(struct buf *b, unsigned int flags)
 {
 	static const char *const names[] = {
-		"lost-request", "lost-response",   "late",
-		"no-request",	"no-response",	   "ambiguous",
-		"limit",	"unknown-headers", "early",
+		"lost-request", "lost-response", "late",  "no-request",
+		"no-response",	"ambiguous",	 "limit", "unknown-headers",
+		"early",	"cut-request",
 	};
 	const char *sep = "";
 
