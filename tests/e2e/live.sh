@@ -40,7 +40,8 @@ wait_for 10 grep -q hello "$work/json"
 kill -KILL $tracer
 wait $tracer 2>/dev/null
 check "killed: the line is whole" equal paths "$(json "$work/json" "[x['url.path'] for x in t]")" "['/hello']"
-check "killed: the packets are readable" equal requests "$(tshark -r "$work/pcapng" -Y http.request 2>/dev/null | wc -l)" 1
+check "killed: the packets are readable" equal requests \
+	"$(tshark -r "$work/pcapng" -Y http.request 2>/dev/null | wc -l)" 1
 "$program" replay "$work/raw" -o json:"$work/again" 2>"$work/replay.err"
 check "killed: the recording is read up to there" equal paths "$(json "$work/again" "[x['url.path'] for x in t]")" \
 	"['/hello']"
