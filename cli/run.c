@@ -145,10 +145,14 @@ static int wait_next(struct run *r, const struct ev_hdr **ev)
 	return r->ops->next(r->source, ev, timeout_ms);
 }
 
-/* The processes of -p may live on for ever; with a command beside them the run lasts as long as that. */
+/*
+ * The processes of -p may live on for ever, and so may what the command left in the background: with the
+ * first, and when the terminal interrupted it, the run ends with the command itself.
+ */
 static bool command_over(const struct run *r)
 {
-	return r->cfg->command && r->cfg->pid_count && r->ops->command_status(r->source) >= 0;
+	return r->cfg->command && (r->cfg->pid_count || signals_command_interrupted()) &&
+	       r->ops->command_status(r->source) >= 0;
 }
 
 static bool must_stop(const struct run *r)
@@ -166,6 +170,7 @@ static int pump(struct run *r)
 	for (;;) {
 		if (!r->stopping && must_stop(r)) {
 			r->stopping = true;
+			signals_stopping();
 			n = r->ops->stop(r->source);
 			if (n < 0)
 				return n;

@@ -7,25 +7,31 @@
 
 #include "cli/run.h"
 
-static volatile sig_atomic_t stop_asked;
+static struct {
+	bool with_command; /* set before the handlers are */
+	volatile sig_atomic_t asked, interrupted, stopping;
+} state;
 
-static void on_stop(int sig)
+static void on_stop(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
-	if (stop_asked)
+	(void)sig, (void)context;
+	if (state.asked || state.stopping)
 		_exit(EXIT_FAILED);
-	stop_asked = 1;
+	if (state.with_command && info->si_code == SI_KERNEL)
+		state.interrupted = 1;
+	else
+		state.asked = 1;
 }
 
 /* A handler and not SIG_IGN, which the command would inherit: EPIPE tells us as well. */
-static void on_pipe(int sig)
+static void on_pipe(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
+	(void)sig, (void)info, (void)context;
 }
 
-static void install(int sig, void (*handler)(int), bool keep_ignored)
+static void install(int sig, void (*handler)(int, siginfo_t *, void *), bool keep_ignored)
 {
-	struct sigaction old, act = {.sa_handler = handler};
+	struct sigaction old, act = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 
 	sigemptyset(&act.sa_mask);
 	if (keep_ignored && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN)
@@ -35,13 +41,26 @@ static void install(int sig, void (*handler)(int), bool keep_ignored)
 
 void signals_install(bool with_command)
 {
+	state.with_command = with_command;
 	install(SIGINT, on_stop, with_command);
 	install(SIGTERM, on_stop, with_command);
 	install(SIGHUP, on_stop, true);
 	install(SIGPIPE, on_pipe, true);
+	if (with_command)
+		install(SIGQUIT, on_stop, true);
 }
 
 bool signals_stop_asked(void)
 {
-	return stop_asked != 0;
+	return state.asked != 0;
+}
+
+bool signals_command_interrupted(void)
+{
+	return state.interrupted != 0;
+}
+
+void signals_stopping(void)
+{
+	state.stopping = 1;
 }

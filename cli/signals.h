@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SIGINT, SIGTERM and SIGHUP ask for a clean end; the second one ends the program at once. SIGHUP stays
- * ignored when it was (nohup). With a command so do the others, which it is to find as they were; without
- * one they always work, since shells start background jobs with SIGINT ignored.
+ * SIGINT, SIGTERM and SIGHUP ask for a clean end; the second one ends the program at once.
+ *
+ * With a command, what the terminal sends (Ctrl-C, Ctrl-\) is the command's: it goes to both, the command may
+ * end of it or not, and the run lasts as long as the command. And what was ignored when the program started
+ * stays ignored, as the command is to find it. Without a command only SIGHUP does (nohup): shells start
+ * background jobs with SIGINT ignored, and there it must work.
  */
 #ifndef TLSLENS_CLI_SIGNALS_H
 #define TLSLENS_CLI_SIGNALS_H
@@ -10,6 +13,11 @@
 #include <stdbool.h>
 
 void signals_install(bool with_command);
+/* Somebody asked for the end. */
 bool signals_stop_asked(void);
+/* The terminal interrupted the command: the end, once the command is over. */
+bool signals_command_interrupted(void);
+/* From now on the next signal ends the program at once. */
+void signals_stopping(void);
 
 #endif

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The command line as a user meets it: exit statuses, one clear line for each mistake, where data goes.
 source "$(dirname "$0")/lib.sh"
+here=$(dirname "$0")
 
 # says STATUS LINES PATTERN ARGS...: runs tlslens; its standard error must be so many lines, one of them so.
 says() {
@@ -78,6 +79,25 @@ limits() {
 	equal "the command's limits, signals and descriptors" "$inside" "$outside"
 }
 check "the command's limits, signals and descriptors" limits
+
+# Ctrl-C at the terminal is the command's: it may end of it, or make an end of its own, and is traced until then.
+interrupted() { # STATUS COMMAND...
+	local want=$1
+	shift
+	python3 "$here/terminal.py" "$program" -o json:"$work/j" "$@" >"$work/out"
+	equal status $? "$want" && grep -q '^tlslens: .* connections' "$work/out"
+}
+check "Ctrl-C ends a command" interrupted 130 -- sh -c 'echo started; exec sleep 100'
+cat >"$work/own_end.py" <<-'PYTHON'
+	import sys, time
+	try:
+	    print("started", flush=True)
+	    time.sleep(100)
+	except KeyboardInterrupt:
+	    time.sleep(0.3)
+	    sys.exit(5)
+PYTHON
+check "a command that makes its own end of Ctrl-C" interrupted 5 -- python3 "$work/own_end.py"
 
 start_nginx || exit 1
 duration() {
