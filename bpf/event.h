@@ -81,7 +81,11 @@ struct ev_data {
 	__u8 buf[];
 };
 
-/* Evidence of a socket. Addresses in network order, IPv4 in the first four octets; ports in host order. */
+/*
+ * A socket at first sight: conn is 0. Or the proof that it is a context's, made when the call that used it
+ * returned: then family is 0, everything but conn, gen and sock was told before. A recording may have both in
+ * one. Addresses in network order, IPv4 in the first four octets; ports in host order.
+ */
 struct ev_sock {
 	struct ev_hdr hdr;
 	__u64 conn, gen; /* the context it belongs to; 0: a socket for itself */

@@ -80,6 +80,14 @@ struct sock_state {
 	__u8 pad[2];
 };
 
+/* What the socket calls within a TLS call say about its context. */
+enum frame_proof {
+	PROOF_NONE = 0, /* there were none */
+	PROOF_SOLE = 1, /* one socket only: the context's */
+	PROOF_AMBIGUOUS =
+		2, /* several, one of them perhaps a callback's or a log's: nothing is proven */
+};
+
 /* A TLS call between its entry and its return. */
 struct frame {
 	__u64 ctx, buf, len, out;
@@ -87,7 +95,9 @@ struct frame {
 	__u64 ret; /* return address, of a call seen by probes inside the function; else 0 */
 	__u64 ts_ns;
 	__u64 cookie;
-	__u64 sock; /* proven within this call */
+	__u64 sock, sock_addr; /* the first stream socket used within this call: id, address */
+	__u32 proof;	       /* enum frame_proof */
+	__u32 pad;
 };
 
 /* Key: pid_tgid. Outermost first. */

@@ -129,19 +129,29 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 	flow_timer_cancel(f, TIMER_PEER, &c->peer_timer);
 }
 
-void flow_sock_put(struct flow *f, const struct ev_sock *ev)
+/* A socket with its addresses; it lives, whatever was said of its id before. */
+static struct flow_sock *sock_announced(struct flow *f, const struct ev_sock *ev)
 {
-	struct flow_conn_key key;
-	struct flow_conn *c;
 	struct flow_sock *s = ev->sock ? sock_get(f, ev->sock) : NULL;
 
 	if (!s)
-		return;
+		return NULL;
 	if (s->closed) {
 		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
 		s->closed = false;
 	}
 	sock_fill(s, ev);
+	return s;
+}
+
+void flow_sock_put(struct flow *f, const struct ev_sock *ev)
+{
+	struct flow_conn_key key;
+	struct flow_conn *c;
+	struct flow_sock *s = ev->family ? sock_announced(f, ev) : sock_find(f, ev->sock);
+
+	if (!s || (s->closed && ev->hdr.ts_ns > s->closed_ns))
+		return;
 	memset(&key, 0, sizeof(key));
 	key.start_ns = ev->hdr.start_ns;
 	key.tgid = ev->hdr.tgid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The socket of a TLS context: a stream socket that is used inside of a TLS call, on the same thread, is the
- * one. Sockets get an id that lives as long as they do, for their addresses are reused.
+ * one when it is the only one; what follows from that is drawn at the call's return. Sockets get an id that lives as long as they do, for their addresses are reused.
  *
  * sock_send_length and sock_recv_length (6.3) cost other system calls nothing measurable. Before them it is
  * sys_enter, which costs every system call of the machine: the loader chooses.
@@ -83,52 +83,47 @@ static __always_inline struct sock *sock_of_fd(__u32 fd)
 	return s ? BPF_CORE_READ(s, sk) : NULL;
 }
 
-/* Tells user space which socket a context has; it is announced only once the record found room. */
-static __always_inline void announce(struct proc_state *p, const struct conn_key *key,
-				     struct conn_state *c, struct sock_state *k, struct sock *sk,
+/* Tells user space of a socket; it counts as told only once the record found room. */
+static __always_inline void announce(struct proc_state *p, struct sock_state *k, struct sock *sk,
 				     __u64 fd)
 {
 	struct ev_sock e = {};
 
 	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
-	e.conn = key->ctx;
-	e.gen = c->gen;
 	e.sock = k->sock;
 	/* The first argument of the system call is the file of this socket, or it is something else. */
 	e.fd = sock_of_fd(fd) == sk ? (__s32)fd : -1;
 	e.accepted = k->connected ? 2 : 0;
 	addresses_fill(&e, sk);
-	c->sock = k->sock;
-	c->sock_addr = (__u64)sk;
-	if (event_put(p, &e, sizeof(e))) {
-		c->flags &= ~CONN_ANNOUNCED;
-	} else {
-		c->flags |= CONN_ANNOUNCED;
+	if (!event_put(p, &e, sizeof(e)))
 		k->announced = 1;
-	}
 }
 
-/* A socket call of a thread that has TLS calls open. `sp` and `fd` are those of the system call. */
+/*
+ * A socket call of a thread that has TLS calls open. `sp` and `fd` are those of the system call. What it
+ * proves is known when the TLS call returns: another socket may be used within the same one.
+ */
 static __always_inline void evidence(struct call_stack *s, struct sock *sk, __u64 sp, __u64 fd)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
 	struct frame *f = frame_innermost(s, sp);
 	struct sock_state *k;
-	struct conn_state *c;
-	struct conn_key key;
 
 	if (!p || !f || !f->ctx || !is_stream(sk))
 		return;
 	k = sock_get(p, sk, 0);
 	if (!k)
 		return;
-	conn_key_fill(&key, p, f->ctx);
-	c = conn_get(p, &key);
-	if (!c)
+	if (f->proof != PROOF_NONE && f->sock != k->sock) {
+		f->proof = PROOF_AMBIGUOUS;
 		return;
+	}
 	f->sock = k->sock;
-	if (c->sock != k->sock || !(c->flags & CONN_ANNOUNCED))
-		announce(p, &key, c, k, sk, fd);
+	f->sock_addr = (__u64)sk;
+	if (f->proof == PROOF_NONE)
+		f->proof = PROOF_SOLE;
+	if (!k->announced)
+		announce(p, k, sk, fd);
 }
 
 /* Cheap first: most sends and receives of the machine are of threads without a TLS call. */

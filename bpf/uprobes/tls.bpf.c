@@ -125,7 +125,9 @@ static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
 		bpf_probe_read_user(&f.ret, sizeof(f.ret), (const void *)f.sp);
 	f.ts_ns = bpf_ktime_get_ns();
 	f.cookie = cookie;
-	f.sock = 0;
+	f.sock = f.sock_addr = 0;
+	f.proof = PROOF_NONE;
+	f.pad = 0;
 
 	s = calls_of_thread();
 	if (!s)
@@ -185,20 +187,59 @@ static __always_inline __u64 moved(struct proc_state *p, const struct frame *f, 
 	return f->len && n > f->len ? f->len : n;
 }
 
+static __always_inline bool sock_lives(__u64 addr, __u64 sock)
+{
+	struct sock_state *k = bpf_map_lookup_elem(&socks, &addr);
+
+	return k && k->sock == sock;
+}
+
+/*
+ * The call used one socket: that is its context's from now on. Unless another one was proven before and still
+ * lives: a context that changes its socket closes the old one, a log's or a callback's leaves it open.
+ */
+static __always_inline void prove(struct proc_state *p, struct frame *f)
+{
+	struct ev_sock e = {};
+	struct conn_state *c;
+	struct conn_key k;
+
+	conn_key_fill(&k, p, f->ctx);
+	c = conn_get(p, &k);
+	if (!c || (c->sock == f->sock && c->flags & CONN_ANNOUNCED))
+		return;
+	if (c->sock && c->sock != f->sock && sock_lives(c->sock_addr, c->sock)) {
+		f->proof = PROOF_AMBIGUOUS;
+		return;
+	}
+	if (!sock_lives(f->sock_addr, f->sock))
+		return;
+	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
+	e.conn = f->ctx;
+	e.gen = c->gen;
+	e.sock = f->sock;
+	e.fd = -1;
+	c->sock = f->sock;
+	c->sock_addr = f->sock_addr;
+	if (event_put(p, &e, sizeof(e)))
+		c->flags &= ~CONN_ANNOUNCED;
+	else
+		c->flags |= CONN_ANNOUNCED;
+}
+
 /* The socket of a data record: proven in this call, or earlier for this generation and still open. */
 static __always_inline void peer_of(struct move *m, struct conn_state *c, const struct frame *f)
 {
-	struct sock_state *k;
-
-	if (f->sock) {
+	if (f->proof == PROOF_AMBIGUOUS)
+		return;
+	if (f->proof == PROOF_SOLE) {
 		m->sock = f->sock;
 		m->flags |= EV_DATA_NESTED;
 		return;
 	}
 	if (!c->sock)
 		return;
-	k = bpf_map_lookup_elem(&socks, &c->sock_addr);
-	if (!k || k->sock != c->sock) {
+	if (!sock_lives(c->sock_addr, c->sock)) {
 		c->sock = c->sock_addr = 0;
 		return;
 	}
@@ -293,6 +334,8 @@ static __always_inline int call_return(const struct pt_regs *regs, __u64 sp, __u
 	s = bpf_map_lookup_elem(&calls, &id);
 	if (!s || !frame_pop(s, sp, cookie, &f))
 		return 0;
+	if (f.proof == PROOF_SOLE)
+		prove(p, &f);
 	switch (COOKIE_KIND(cookie)) {
 	case FN_NEW:
 		call_new(p, &f, REGS_RET(regs));

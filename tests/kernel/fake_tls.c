@@ -47,6 +47,8 @@ static void fake_socket_call(SSL *s, int dir)
 		send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (s->fd >= 0)
 		recv(s->fd, &c, 1, MSG_DONTWAIT);
+	if (s->mode.side_fd)
+		send(s->mode.side_fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* The inner workings that all functions share. Returns the bytes moved, or what `fail` says. */

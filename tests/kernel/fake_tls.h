@@ -31,6 +31,7 @@ struct fake_mode {
 	jmp_buf *escape; /* leaves the call by longjmp */
 	void *unmap;	 /* takes this page away before returning */
 	size_t accept;	 /* takes no more than that; 0: everything */
+	int side_fd;	 /* a callback or a log uses this socket within the call; 0: none */
 };
 
 typedef struct fake_ssl {

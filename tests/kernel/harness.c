@@ -70,6 +70,8 @@ static void see_data(struct seen *s, const struct ev_data *d)
 		s->cached++;
 	else
 		s->unproven++;
+	if (d->sock && d->sock != s->bound)
+		s->other_sock++;
 	if (!d->sock != !(d->hdr.flags & (EV_DATA_NESTED | EV_DATA_CACHED)))
 		s->bad_shape++;
 }
@@ -100,6 +102,17 @@ static void see_counters(struct seen *s, const struct ev_counters *c)
 	s->n.lost_events += c->lost_events;
 }
 
+static void see_sock(struct seen *s, const struct ev_sock *e)
+{
+	if (e->family)
+		s->sock[s->socks++ % 16] = *e;
+	if (e->conn) {
+		stream_of(s, e->conn, e->gen)->sock = e->sock;
+		s->bound = e->sock;
+		s->bindings++;
+	}
+}
+
 void see(struct seen *s, const struct ev_hdr *ev)
 {
 	switch (ev->type) {
@@ -107,7 +120,7 @@ void see(struct seen *s, const struct ev_hdr *ev)
 		see_data(s, (const struct ev_data *)ev);
 		break;
 	case EV_SOCK:
-		s->sock[s->socks++ % 16] = *(const struct ev_sock *)ev;
+		see_sock(s, (const struct ev_sock *)ev);
 		break;
 	case EV_CONN_END:
 		see_end(s, (const struct ev_conn_end *)ev);

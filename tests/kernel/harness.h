@@ -28,7 +28,7 @@ struct stream_key {
 struct stream {
 	struct stream_key key;
 	uint64_t end[2], lost[2], final[2];
-	uint64_t sock; /* of the last EV_SOCK */
+	uint64_t sock; /* the last proven */
 	bool ended, from_start;
 	UT_hash_handle hh;
 };
@@ -41,6 +41,8 @@ struct seen {
 	uint64_t nested, cached, unproven; /* data records */
 	uint64_t bad_bytes, bad_order, bad_shape;
 	uint64_t socks, sock_closes, conn_ends, forks, execs, exits, identities;
+	uint64_t bindings, bound; /* proofs that a socket is a context's; the last one's socket */
+	uint64_t other_sock;	  /* data records that name another one */
 	struct ev_sock sock[16];
 	struct ev_counters n; /* sums over processes */
 	int status;	      /* of the scenario, as wait(2) gives it */

@@ -163,6 +163,34 @@ static void unrelated(struct truth *t)
 	counted(t, 0, put(&s, buf, 100));
 }
 
+/* A callback, or a log, uses a socket of its own within calls of the context. */
+static void with_another(struct truth *t)
+{
+	SSL s = {.fd = -1};
+	uint8_t buf[100];
+	int peer, peer2, own = connected(AF_INET, &peer), other = connected(AF_INET, &peer2);
+
+	t->note[NOTE_LPORT] = port_of(own, false);
+	s.fd = own;
+	s.mode.side_fd = other;
+	SSL_do_handshake(&s);
+	counted(t, 0, put(&s, buf, 100)); /* either may be the context's */
+	counted(t, 1, SSL_read(&s, buf, 10));
+	s.fd = -1;
+	s.mode.side_fd = 0;
+	counted(t, 0, put(&s, buf, 100));
+	s.fd = own;
+	counted(t, 0, put(&s, buf, 100)); /* proven */
+	s.fd = -1;
+	s.mode.side_fd = other;
+	counted(t, 0, put(&s, buf, 100)); /* the proven one still lives */
+	s.mode.side_fd = 0;
+	counted(t, 0, put(&s, buf, 100)); /* from a buffer: the proof stands */
+	s.fd = own;
+	s.mode.side_fd = other;
+	counted(t, 0, put(&s, buf, 100));
+}
+
 /* The socket is that of the inner connection; the outer one has none of its own. */
 static void tls_in_tls(struct truth *t)
 {
@@ -250,6 +278,15 @@ static void test_evidence(const char *probes)
 	good = run(unrelated, probes, &s, &t);
 	good &= EXPECT_EQ(s.socks, 0) & EXPECT_EQ(s.unproven, 2);
 	result(good, "calls beside a TLS call are none", probes ? probes : "tracepoints");
+	seen_free(&s);
+
+	good = run(with_another, probes, &s, &t);
+	good &= EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1) & EXPECT_EQ(s.unproven, 5) &
+		EXPECT_EQ(s.bindings, 1) & EXPECT_EQ(s.other_sock, 0) & EXPECT_EQ(s.socks, 2);
+	for (size_t i = 0; i < s.socks && i < 2; i++)
+		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
+	result(good, "another socket within the call: never taken for the context's",
+	       probes ? probes : "tracepoints");
 	seen_free(&s);
 
 	good = run(tls_in_tls, probes, &s, &t);

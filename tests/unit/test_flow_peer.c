@@ -212,6 +212,53 @@ static void evidence_without_its_socket_is_none(void **state)
 	CHECK(h, "port 0 txn 4242-1000-1 unknown Q /a 1\n");
 }
 
+static void feed_proof(struct harness *h, uint64_t sock)
+{
+	struct ev_sock e = {
+		.hdr = {.ts_ns = h->now_ms * 1000000,
+			.start_ns = HARNESS_START_NS,
+			.tgid = HARNESS_PID,
+			.type = EV_SOCK,
+			.len = sizeof(e)},
+		.conn = HARNESS_CONN,
+		.gen = 1,
+		.sock = sock,
+	};
+
+	assert_int_equal(flow_event(h->flow, &e.hdr), 0);
+}
+
+/* First a socket for itself, then, when the call has returned, whose it is. */
+static void a_proof_names_a_socket_told_before(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_port;
+	harness_sock(h, 0, 0, 30, 8443);
+	DATA(h, .off = 0, .text = "Q /a\n");
+	DATA(h, .dir = R, .off = 0, .text = "R 1\n");
+	CHECK(h, "");
+	feed_proof(h, 31); /* of which nothing is known */
+	CHECK(h, "");
+	feed_proof(h, 30);
+	CHECK(h, "port 8443 txn 4242-1000-1 cached Q /a 1 late\n");
+}
+
+static void a_proof_by_a_closed_socket_is_none(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_port;
+	harness_sock(h, 0, 0, 30, 8443);
+	DATA(h, .off = 0, .text = "Q /a\n");
+	DATA(h, .dir = R, .off = 0, .text = "R 1\n");
+	harness_sock_close(h, 30);
+	h->now_ms++;
+	feed_proof(h, 30);
+	harness_finish(h);
+	CHECK(h, "port 0 txn 4242-1000-1 unknown Q /a 1 late\n");
+}
+
 static void show_conn(struct harness *h, struct txn *t)
 {
 	const struct conn *c = t->conn;
@@ -352,6 +399,8 @@ int main(void)
 		STAGED_TXNS(an_address_used_again_is_another_connection),
 		STAGED_TXNS(generations_do_not_mix),
 		STAGED_TXNS(evidence_without_its_socket_is_none),
+		STAGED_TXNS(a_proof_names_a_socket_told_before),
+		STAGED_TXNS(a_proof_by_a_closed_socket_is_none),
 		STAGED_TXNS(mapped_addresses_are_ipv4),
 		STAGED_TXNS(ipv6_addresses_are_kept),
 		STAGED_TXNS(plain_sockets_are_known_by_the_kernel),
