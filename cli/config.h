@@ -53,6 +53,7 @@ struct config {
 	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
 	bool plain_sites;   /* --sites entry */
 	uint64_t body_bytes;
+	const char *body_types;	      /* borrowed from argv; NULL: all */
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
 	bool tcp_framing;

@@ -254,6 +254,16 @@ static int set_write(struct config *cfg, const struct option_row *row, const cha
 	return add_output(cfg, value, "pcapng", value, why);
 }
 
+static int set_body_types(struct config *cfg, const struct option_row *row, const char *value,
+			  struct why *why)
+{
+	(void)row;
+	if (!*value)
+		return refuse(why, "--body-types takes media types, not '%s'", value);
+	cfg->body_types = value;
+	return 0;
+}
+
 static int set_framing(struct config *cfg, const struct option_row *row, const char *value,
 		       struct why *why)
 {
@@ -314,6 +324,8 @@ const struct option_row option_rows[] = {
 	 UINT64_MAX},
 	{0, "body", "BYTES", RUNS, "keep so much of each body (0; 4096 with -vv)", set_body,
 	 AT(body_bytes), 0, BODY_BYTES_MAX},
+	{0, "body-types", "TYPE,...", RUNS, "only bodies of these media types: 'text/*,*json'",
+	 set_body_types, 0, 0, 0},
 	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
 	{0, "no-redact", NULL, RUNS, "leave secrets in the output", set_flag, AT(no_redact), 1, 0},
 	{0, "pcap-framing", "null|tcp", RUNS,

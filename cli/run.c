@@ -79,7 +79,9 @@ static int open_source(struct run *r)
 /* flow -> select -> writers, as the settings say. */
 static int open_pipeline(struct run *r)
 {
-	struct select_cfg scfg = {.redact = !r->cfg->no_redact, .count = r->settings.count};
+	struct select_cfg scfg = {.redact = !r->cfg->no_redact,
+				  .bodies = {r->settings.body_bytes, r->cfg->body_types},
+				  .count = r->settings.count};
 	struct flow_cfg fcfg = {.limits = limits_default};
 
 	fcfg.limits.body_bytes = r->settings.body_bytes;

@@ -37,6 +37,9 @@
 /* kept body bytes as on the wire, before select/ decodes them (ATTR_BYTES) */
 #define A_REQUEST_BODY_BASE64 "tlslens.request.body.base64"
 #define A_RESPONSE_BODY_BASE64 "tlslens.response.body.base64"
+/* the codings that are still on those bytes, when they could not be undone */
+#define A_REQUEST_BODY_CODING "tlslens.request.body.coding"
+#define A_RESPONSE_BODY_CODING "tlslens.response.body.coding"
 /* interim 1xx status codes seen before the final one, e.g. ["100"] */
 #define A_INTERIM "tlslens.interim_status_codes"
 /* what made the bytes ambiguous, e.g. ["content-length+transfer-encoding"] */

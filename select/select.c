@@ -27,6 +27,7 @@ static int select_txn(struct sink *sink, struct txn *t)
 
 	if (select_done(s))
 		return 0;
+	bodies_shape(&s->cfg.bodies, t);
 	if (s->redactor)
 		redact_txn(s->redactor, t, &clean);
 	if (!(t->flags & TXN_EARLY)) /* it comes again when it is over */

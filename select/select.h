@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Between flow and writers: decides what is emitted and makes it fit to be seen (redaction). A sink in
+ * Between flow and writers: decides what is emitted and makes it fit to be seen (bodies, redaction). A sink in
  * front of a sink, so that every writer gets the same.
  */
 #ifndef TLSLENS_SELECT_SELECT_H
 #define TLSLENS_SELECT_SELECT_H
 
 #include "core/sink.h"
+#include "select/bodies.h"
 
 struct select_cfg {
 	bool redact;
+	struct bodies_cfg bodies;
 	uint64_t count; /* stop after so many transactions; 0: no limit */
 };
 
