@@ -7,6 +7,7 @@
 #   make demo      trace a private nginx and a curl
 #   make install   PREFIX=/usr/local, DESTDIR=
 #   make fuzz      every fuzz target for FUZZ_SECONDS
+#   make bench     what it costs, measured; some minutes; root
 #
 # BUILD=DIR builds somewhere else, so that builds do not meet. CI=true makes warnings errors. V=1 shows commands.
 
@@ -18,6 +19,7 @@ DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-
 	libbrotli-dev libzstd-dev \
 	uthash-dev node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
+DEPS_BENCH = $(DEPS_DEMO) wrk nghttp2-client tshark bpftrace python3 util-linux
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libjansson-dev libunicorn-dev libgnutls30 libssl-dev \
 	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
@@ -52,7 +54,7 @@ KERNEL_COMMON = $(patsubst %.c,%.o,$(filter-out tests/kernel/test_%,$(wildcard t
 # $(call run,WORD,TARGET) starts a recipe line: the command itself under V=1, else a word and what is made.
 run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
 
-.PHONY: all deps deps-demo deps-test unit seeds kernel-tests check test demo fuzz install clean
+.PHONY: all deps deps-demo deps-test deps-bench bench bench-programs unit seeds kernel-tests check test demo fuzz install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(BUILD)/tlslens
@@ -150,6 +152,19 @@ $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o \
 		$(addprefix $(BUILD)/,$(KERNEL_COMMON)) $(BUILD)/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lpthread
 
+# Programs of the benchmark, in bench/.
+$(BUILD)/bench/baseline.skel.h: $(BUILD)/bench/baseline.bpf.o
+	$(call run,BPF,$@) $(BPFTOOL) gen skeleton $< name baseline > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/bench/baseline.o: | $(BUILD)/bench/baseline.skel.h
+
+$(BUILD)/bench/writes: $(BUILD)/tests/kernel/fake_tls.o
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/lib.a
+	$(call run,LD,$@) $(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-programs: $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
+
 kernel-tests: $(addprefix $(BUILD)/,$(KERNEL_TESTS))
 
 deps:
@@ -157,6 +172,9 @@ deps:
 
 deps-demo:
 	@tests/install-packages.sh $(DEPS) $(DEPS_DEMO)
+
+deps-bench:
+	@tests/install-packages.sh $(DEPS) $(DEPS_BENCH)
 
 deps-test:
 	@tests/install-packages.sh $(DEPS) $(DEPS_TEST)
@@ -167,6 +185,10 @@ check: all unit seeds
 test: deps-test
 	$(MAKE) all unit seeds kernel-tests
 	BUILD=$(BUILD) tests/run.sh lint unit seeds kernel e2e
+
+bench: deps-bench
+	$(MAKE) all bench-programs
+	BUILD=$(BUILD) bench/bench.py
 
 demo: deps-demo
 	$(MAKE) all
