@@ -173,6 +173,7 @@ struct pt_regs {
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define IPPROTO_TCP 6
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 #define S_IFMT 0170000

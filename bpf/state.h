@@ -77,7 +77,8 @@ struct sock_state {
 	__u32 tgid; /* who was told */
 	__u8 announced;
 	__u8 connected; /* connect() was seen */
-	__u8 pad[2];
+	__u8 tcp;	/* its end will be seen, so that until then the address is this socket's */
+	__u8 pad;
 };
 
 /* What the socket calls within a TLS call say about its context. */

@@ -38,6 +38,7 @@ static __always_inline struct sock_state *sock_get(struct proc_state *p, struct 
 	fresh.start_ns = p->start_ns;
 	fresh.tgid = bpf_get_current_pid_tgid() >> 32;
 	fresh.connected = connected;
+	fresh.tcp = BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
 	bpf_map_update_elem(&socks, &key, &fresh, BPF_ANY);
 	return bpf_map_lookup_elem(&socks, &key);
 }
@@ -101,17 +102,24 @@ static __always_inline void announce(struct proc_state *p, struct sock_state *k,
 
 /*
  * A socket call of a thread that has TLS calls open. `sp` and `fd` are those of the system call. What it
- * proves is known when the TLS call returns: another socket may be used within the same one.
+ * proves is known when the TLS call returns: another socket may be used within the same one. Nearly all
+ * confirm what is known, so the table is asked before the socket is looked into.
  */
 static __always_inline void evidence(struct call_stack *s, struct sock *sk, __u64 sp, __u64 fd)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
 	struct frame *f = frame_innermost(s, sp);
+	__u64 addr = (__u64)sk;
 	struct sock_state *k;
 
-	if (!p || !f || !f->ctx || !is_stream(sk))
+	if (!p || !f || !f->ctx)
 		return;
-	k = sock_get(p, sk, 0);
+	k = bpf_map_lookup_elem(&socks, &addr);
+	if (!k || !k->tcp) {
+		if (!is_stream(sk))
+			return;
+		k = sock_get(p, sk, 0);
+	}
 	if (!k)
 		return;
 	if (f->proof != PROOF_NONE && f->sock != k->sock) {
@@ -119,7 +127,7 @@ static __always_inline void evidence(struct call_stack *s, struct sock *sk, __u6
 		return;
 	}
 	f->sock = k->sock;
-	f->sock_addr = (__u64)sk;
+	f->sock_addr = addr;
 	if (f->proof == PROOF_NONE)
 		f->proof = PROOF_SOLE;
 	if (!k->announced)
@@ -138,14 +146,13 @@ static __always_inline struct call_stack *calls_open(void)
 static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call_stack *s = calls_open();
-	struct pt_regs *regs, r;
+	const struct pt_regs *r;
 
 	if (!s)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (!regs || bpf_probe_read_kernel(&r, sizeof(r), regs))
-		return 0;
-	evidence(s, (struct sock *)ctx->args[0], REGS_SP(&r), REGS_ARG1(&r));
+	r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (r)
+		evidence(s, (struct sock *)ctx->args[0], REGS_SP(r), REGS_ARG1(r));
 	return 0;
 }
 
