@@ -33,16 +33,19 @@ def bench(name):
     return os.path.join(BUILD, "bench", name)
 
 
-def note(part, what, values, unit):
-    """Keeps the figures of one line and prints it."""
+def note(part, what, values, unit, shown=True):
+    """Keeps the figures of one line and, unless they are many, prints it."""
     values = [v for v in values if v is not None]
     if not values:
         return
     median = statistics.median(values)
     line = {"median": median, "min": min(values), "max": max(values), "unit": unit, "n": len(values)}
+    if part not in results and shown:
+        print(f" {part}")
     results.setdefault(part, {})[what] = line
-    print(f"  {what:<44} {median:>14,.1f} {unit:<16} ({min(values):,.1f} .. {max(values):,.1f})",
-          flush=True)
+    if shown:
+        print(f"  {what:<44} {median:>14,.1f} {unit:<16} ({min(values):,.1f} .. {max(values):,.1f})",
+              flush=True)
 
 
 def title(text):
@@ -56,22 +59,29 @@ class Tracer:
         self.argv, self.ready, self.stop = argv, ready, stop
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
-        self.seen = []
-        for line in self.process.stdout:
-            self.seen.append(line)
-            if re.search(self.ready, line):
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=self.log,
+                                        stderr=subprocess.STDOUT)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and self.process.poll() is None:
+            if re.search(self.ready, self.said()):
                 return self
-        raise RuntimeError(f"{self.argv}: {''.join(self.seen)}")
+            time.sleep(0.002)
+        self.process.kill()
+        raise RuntimeError(f"{self.argv}: {self.said()}")
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read(1 << 20)
 
     def __exit__(self, *_):
         self.usage = usage_of(self.process.pid)
         if self.stop:
             self.process.send_signal(self.stop)
         self.process.stdin.close()
-        self.output = self.process.stdout.read()
-        self.process.wait()
+        self.process.wait(60)
+        self.output = self.said()
+        self.log.close()
 
 
 def usage_of(pid):
@@ -93,11 +103,9 @@ def bpftrace(pid, work):
     path = re.search(r"libssl\.so\.3 .*=> (\S+)", libssl).group(1)
     with open(os.path.join(HERE, "sniff.bt"), encoding="ascii") as f, \
             open(script, "w", encoding="ascii") as out:
-        out.write(f.read().replace("LIBSSL", path))
+        out.write(f.read().replace("LIBSSL", path) + '\nBEGIN { printf("ready\\n"); }\n')
     os.environ["BPFTRACE_STRLEN"] = "200"
-    return Tracer(["bpftrace", "-p", str(pid), "-o", os.path.join(work, "bt.out"), "-e",
-                   open(script, encoding="ascii").read() + '\nBEGIN { printf("ready\\n"); }'],
-                  "ready|Attaching", 2)
+    return Tracer(["bpftrace", "-B", "line", "-p", str(pid), script], "ready", 2)
 
 
 class Nothing:
@@ -136,9 +144,11 @@ def target_cost(work):
             for name in ways:
                 part = runs[load.name, name]
                 note(f"target, {load.name}", name, [r.rate for r in part], "requests/s")
+            for name in ways:
+                part = runs[load.name, name]
                 note(f"target cpu, {load.name}", name, [r.cpu_us for r in part], "us/request")
-                note(f"target p50, {load.name}", name, [r.p50_us for r in part], "us")
-                note(f"target p99, {load.name}", name, [r.p99_us for r in part], "us")
+                note(f"target p50, {load.name}", name, [r.p50_us for r in part], "us", False)
+                note(f"target p99, {load.name}", name, [r.p99_us for r in part], "us", False)
         note("target", "bytes lost by tlslens in all of it", [lost], "bytes")
         neighbour(pid, work)
 
