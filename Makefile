@@ -54,7 +54,8 @@ KERNEL_COMMON = $(patsubst %.c,%.o,$(filter-out tests/kernel/test_%,$(wildcard t
 # $(call run,WORD,TARGET) starts a recipe line: the command itself under V=1, else a word and what is made.
 run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
 
-.PHONY: all deps deps-demo deps-test deps-bench bench bench-programs unit seeds kernel-tests check test demo fuzz install clean
+.PHONY: all deps deps-demo deps-test deps-bench unit seeds kernel-tests check test demo fuzz bench
+.PHONY: bench-programs install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(BUILD)/tlslens

@@ -65,6 +65,7 @@ class Tracer:
         until = time.monotonic() + 20
         while time.monotonic() < until and self.process.poll() is None:
             if re.search(self.ready, self.said()):
+                self.before = usage_of(self.process.pid)[0]
                 return self
             time.sleep(0.002)
         self.process.kill()
@@ -75,7 +76,8 @@ class Tracer:
         return self.log.read(1 << 20)
 
     def __exit__(self, *_):
-        self.usage = usage_of(self.process.pid)
+        self.cpu_s, self.peak_mib = usage_of(self.process.pid)
+        self.cpu_s -= self.before
         if self.stop:
             self.process.send_signal(self.stop)
         self.process.stdin.close()
@@ -210,8 +212,8 @@ def own_cost(work):
             with tlslens(server.worker, "-o", f"json:{work}/json") as tracer:
                 server.loads()[0].run(2 * SECONDS)
             n = int(re.search(r"(\d+) transactions", tracer.output).group(1))
-            cpu.append(tracer.usage[0] / n * 1e6)
-            peak.append(tracer.usage[1])
+            cpu.append(tracer.cpu_s / n * 1e6)
+            peak.append(tracer.peak_mib)
             lost.append(int(re.search(r"lost (\d+)", tracer.output).group(1)))
         note("tlslens live", "processor time", cpu, "us/transaction")
         note("tlslens live", "peak resident memory", peak, "MiB")

@@ -23,7 +23,8 @@
 
 #include "bpf/cookie.h"
 
-#define CLOSERS 64 /* threads, as many as there is to close: each waits for the kernel, not for a CPU */
+#define CLOSERS \
+	64 /* threads, as many as there is to close: each waits for the kernel, not for a CPU */
 
 #define ATTACH_TYPE_UPROBE_MULTI 48
 #define ATTACH_TYPE_UPROBE_SESSION 57
