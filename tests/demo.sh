@@ -31,6 +31,7 @@ configure() { # PORT
 	worker_processes 1;
 	pid nginx.pid;
 	error_log stderr error;
+	$([ "$(id -u)" -ne 0 ] || echo "user root;")
 	events { }
 	http {
 		access_log off;
@@ -44,6 +45,7 @@ configure() { # PORT
 			location /login { add_header Set-Cookie "session=8f14e45f; HttpOnly"; return 204; }
 			location /old { return 301 /; }
 			location /missing { return 404 "nothing here\n"; }
+			location /upload { root .; dav_methods PUT; }
 		}
 	}
 	CONF
@@ -68,14 +70,14 @@ done
 [ -n "$worker" ] || { echo "nginx did not start:" >&2; cat "$work/nginx.log" >&2; exit 1; }
 worker=${worker// /}
 
-head -c 100000 /dev/urandom >"$work/upload"
+head -c 100000 /dev/urandom >"$work/file"
 cat >"$work/requests.sh" <<REQUESTS
 get() { curl -s -o /dev/null --cacert "$work/cert.pem" --connect-to "::127.0.0.1:$port" "\$@"; }
 get https://localhost:$port/
 get https://localhost:$port/search?q=tls\&token=s3cret -H 'Authorization: Bearer s3cret'
 get https://localhost:$port/login -d user=me -d password=s3cret
 get https://localhost:$port/old -o /dev/null https://localhost:$port/missing
-get https://localhost:$port/upload --data-binary @$work/upload
+get https://localhost:$port/upload -T $work/file
 REQUESTS
 
 echo "nginx worker $worker serves https://localhost:$port/; tracing it and every curl" >&2
