@@ -2,6 +2,7 @@
 # What the end-to-end tests share; sourced by them. Servers are private ones on free ports of the loopback,
 # started here and ended by the trap; files live in $work.
 set -u
+PATH=$PATH:/usr/sbin
 program=${TLSLENS:?}
 work=$(mktemp -d)
 started=()
@@ -141,6 +142,14 @@ t = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 print(eval(sys.argv[2]))' "$1" "$2"
 }
 
+# Programs of the kinds that tlslens loads which no process holds, directly or by a link.
+abandoned_programs() {
+	comm -23 <(bpftool prog list | sed -nE 's/^([0-9]+): (kprobe|raw_tracepoint|syscall) .*/\1/p' | sort) \
+		<(awk '/^prog_id:/ { print $2 }' /proc/[0-9]*/fdinfo/* 2>/dev/null | sort -u)
+}
+nothing_abandoned() { [ -z "$(abandoned_programs)" ]; }
+
 finish() {
+	check "no BPF program is left behind" wait_for 10 nothing_abandoned
 	[ $failures -eq 0 ]
 }
