@@ -252,6 +252,28 @@ static int add_file(struct discovery *d, const struct tls_file *found, const str
 	return 0;
 }
 
+/* A file with functions of the command line, whether or not a row matches it besides. */
+static int add_given(struct discovery *d, int fd, const struct known_file *k, const struct stat *st,
+		     const char *open_path, const char *shown_path)
+{
+	struct tls_file none = {.lib = TLS_LIB_GIVEN};
+	size_t before = d->count;
+	struct tls_file *f;
+	int rc = add_file(d, k->rc == 0 ? &k->found : &none, st, open_path, shown_path);
+
+	if (rc < 0 || d->count == before)
+		return rc;
+	f = &d->files[before];
+	rc = given_add_sites(d->given, fd, st, shown_path, f);
+	for (size_t i = k->found.missing_count; i < f->missing_count; i++)
+		note(d, "%s: no function %s in it", f->shown_path, f->missing[i]);
+	if (rc == 0 && f->site_count)
+		return 0;
+	tls_file_clear(f);
+	d->count--;
+	return rc ? rc : -ENOENT;
+}
+
 /*
  * One open file. `why`, when given, receives what is worth saying of a program without TLS
  * functions.
@@ -271,7 +293,9 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 	if (!k)
 		return -ENOMEM;
 	rc = k->rc;
-	if (rc == 0)
+	if (rc <= 0 && rc != -ENOEXEC && given_matches(d->given, &st, shown_path))
+		rc = add_given(d, fd, k, &st, open_path, shown_path);
+	else if (rc == 0)
 		rc = add_file(d, &k->found, &st, open_path, shown_path);
 	else if (why && k->why)
 		*why = strdup(k->why);
@@ -423,11 +447,30 @@ static int take_candidate(void *arg, int fd, const char *open_path, const char *
 	return rc == -ENOMEM ? rc : 0;
 }
 
+/* A file that the command line names and that this process may come to map. */
+static int take_given(uint32_t pid, const char *path, struct discovery *d)
+{
+	char open_path[PATH_MAX + 64];
+	int fd, rc;
+
+	if (snprintf(open_path, sizeof(open_path), "/proc/%u/root%s", pid, path) >=
+	    (int)sizeof(open_path))
+		return 0;
+	fd = open_regular(open_path);
+	if (fd < 0)
+		return 0;
+	rc = take_candidate(d, fd, open_path, path);
+	close(fd);
+	return rc;
+}
+
 int discover_linkable(uint32_t pid, struct discovery *d)
 {
 	bool opens;
 	int rc = ld_each_needed(pid, take_candidate, d, &opens);
 
+	for (size_t i = 0; d->given && i < d->given->count && rc == 0; i++)
+		rc = take_given(pid, d->given->v[i].path, d);
 	for (unsigned int lib = 0; opens && tls_libs[lib].name && rc == 0; lib++)
 		rc = ld_each_named(pid, tls_libs[lib].sonames, take_candidate, d);
 	return rc;
@@ -435,7 +478,7 @@ int discover_linkable(uint32_t pid, struct discovery *d)
 
 void discovery_clear(struct discovery *d)
 {
-	struct discover_cache *cache = d->cache;
+	struct discovery kept = {.cache = d->cache, .given = d->given};
 
 	for (size_t i = 0; i < d->count; i++)
 		tls_file_clear(&d->files[i]);
@@ -443,5 +486,5 @@ void discovery_clear(struct discovery *d)
 		free(d->notes[i]);
 	free(d->files);
 	free(d->notes);
-	*d = (struct discovery){.cache = cache};
+	*d = kept;
 }

@@ -6,6 +6,7 @@
 #ifndef TLSLENS_CAPTURE_DISCOVER_H
 #define TLSLENS_CAPTURE_DISCOVER_H
 
+#include "capture/given.h"
 #include "capture/site.h"
 
 struct discover_cache; /* what was learnt about files, kept over many discoveries */
@@ -17,6 +18,7 @@ struct discovery {
 	char **notes;
 	size_t note_count;
 	struct discover_cache *cache; /* borrowed, or NULL: every file is read anew */
+	const struct given *given;    /* borrowed, or NULL: functions of the command line */
 };
 
 /*
@@ -45,7 +47,7 @@ int discover_linkable(uint32_t pid, struct discovery *d);
  * file, else a negative errno.
  */
 int discover_file(const char *open_path, const char *shown_path, struct discovery *d);
-/* Frees files and notes; the cache stays. */
+/* Frees files and notes; what was borrowed stays. */
 void discovery_clear(struct discovery *d);
 
 #endif

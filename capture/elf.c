@@ -281,6 +281,18 @@ bool elf_is_code(struct elf_file *e, uint64_t addr)
 	return ph && (ph->p_flags & PF_X);
 }
 
+bool elf_is_code_offset(struct elf_file *e, uint64_t offset)
+{
+	for (size_t i = 0; i < e->load_count; i++) {
+		const GElf_Phdr *ph = &e->load[i];
+
+		if ((ph->p_flags & PF_X) && offset >= ph->p_offset &&
+		    offset - ph->p_offset < ph->p_filesz)
+			return true;
+	}
+	return false;
+}
+
 int elf_read(struct elf_file *e, uint64_t addr, void *p, size_t n)
 {
 	const GElf_Phdr *ph = segment_of(e, addr);

@@ -46,6 +46,8 @@ bool elf_has_section(struct elf_file *e, const char *name);
 /* File offset of an address; -ENOENT when no loaded segment holds it or it is not in the file. */
 int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset);
 bool elf_is_code(struct elf_file *e, uint64_t addr);
+/* Does a file offset lie in code that is loaded? */
+bool elf_is_code_offset(struct elf_file *e, uint64_t offset);
 /*
  * Bytes at an address as the file has them, unrelocated: how many of n are there, or a negative
  * errno.

@@ -18,6 +18,8 @@ enum site_cost site_cost(const struct site *s)
 
 const char *site_function(const struct site *s)
 {
+	if (s->name)
+		return s->name;
 	return tls_libs[COOKIE_LIB(s->cookie)].funcs[COOKIE_FN(s->cookie)].symbol;
 }
 

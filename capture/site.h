@@ -21,6 +21,7 @@ struct site {
 	uint64_t offset; /* of the function's first instruction in the file, bytes */
 	uint64_t cookie; /* bpf/cookie.h */
 	enum site_role role;
+	const char *name;      /* borrowed; NULL: the row's */
 	struct site_plan plan; /* of SITE_SESSION: cheaper places in the same function */
 };
 
@@ -31,7 +32,7 @@ enum site_cost {
 };
 
 enum site_cost site_cost(const struct site *s);
-/* Its name, borrowed from the row of the library; for people. */
+/* Its name, borrowed; for people. */
 const char *site_function(const struct site *s);
 
 /* A file with TLS functions, as one process maps it. */

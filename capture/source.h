@@ -13,6 +13,8 @@
 
 #include "bpf/event.h"
 
+struct given; /* capture/given.h */
+
 #define RING_MB_DEFAULT 16
 #define SNAP_BYTES_DEFAULT (1u << 20)
 
@@ -29,6 +31,8 @@ struct source_cfg {
 	 * tracepoints of sockets; NULL: the best the kernel has. */
 	const char *probes;
 	bool plain_sites; /* breakpoints at first instructions only */
+	const struct given
+		*given; /* functions of the command line, or NULL; lives as long as the source */
 	/* recording */
 	const char *path;
 	/* memory */

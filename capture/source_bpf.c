@@ -214,6 +214,8 @@ static int put_preamble(struct live *l)
 
 	for (unsigned int i = 0; tls_libs[i].name && !err; i++)
 		err = inject_lib(&l->inject, i, tls_libs[i].name);
+	if (!err && l->targets.given)
+		err = inject_lib(&l->inject, TLS_LIB_GIVEN, tls_lib_name(TLS_LIB_GIVEN));
 	return err;
 }
 
@@ -262,6 +264,7 @@ static int live_open(void **self, const struct source_cfg *cfg)
 	if (!l)
 		return -ENOMEM;
 	l->epoll = -1;
+	l->targets.given = cfg->given;
 	err = bpf_load(&l->bpf, &load);
 	if (err)
 		goto out;

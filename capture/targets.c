@@ -118,6 +118,7 @@ static struct target *target_new(struct targets *ts, struct proc_key key)
 		return NULL;
 	t->key = key;
 	t->found.cache = ts->cache;
+	t->found.given = ts->given;
 	HASH_ADD(hh, ts->live, key.tgid, sizeof(t->key.tgid), t);
 	return t;
 }

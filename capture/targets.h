@@ -35,6 +35,7 @@ struct targets {
 	struct attacher *attacher;    /* owned */
 	struct discover_cache *cache; /* owned */
 	struct inject *inject;	      /* borrowed: identities go there */
+	const struct given *given;    /* borrowed, or NULL */
 	bool detached;
 	bool file_wide; /* probes for every process that maps a file; the kernel side filters */
 	uint32_t proc_flags; /* enum proc_flag of processes put into the table */

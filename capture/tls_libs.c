@@ -346,6 +346,11 @@ const struct tls_lib tls_libs[] = {
 	{.name = NULL},
 };
 
+const char *tls_lib_name(unsigned int lib)
+{
+	return lib == TLS_LIB_GIVEN ? "given" : tls_libs[lib].name;
+}
+
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn)
 {
 	const struct tls_func *f = &tls_libs[lib].funcs[fn];

@@ -41,6 +41,10 @@ struct tls_lib {
 /* Every row; the index is ev_data.lib. Terminated by name == NULL. */
 extern const struct tls_lib tls_libs[];
 
+#define TLS_LIB_GIVEN 63 /* functions of the command line: capture/given.h; no row */
+/* The name of a row, or what stands for one. */
+const char *tls_lib_name(unsigned int lib);
+
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/given.h"
+
 #define CONFIG_OUTPUTS_MAX 16
 #define CONFIG_PIDS_MAX 4096
 
@@ -52,6 +54,7 @@ struct config {
 	uint64_t snap_bytes;
 	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
 	bool plain_sites;   /* --sites entry */
+	struct given given; /* owned; --probe */
 	uint64_t body_bytes;
 	const char *body_types;	      /* borrowed from argv; NULL: all */
 	bool body_given, count_given; /* else replay takes what the recording was made with */

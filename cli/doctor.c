@@ -172,7 +172,7 @@ static void put_file(struct report *r, const struct tls_file *f)
 {
 	fputs("      ", r->out);
 	put_text(r, f->shown_path);
-	fprintf(r->out, ": %s%s", tls_libs[f->lib].name, f->version ? ", " : "");
+	fprintf(r->out, ": %s%s", tls_lib_name(f->lib), f->version ? ", " : "");
 	put_text(r, f->version);
 	fprintf(r->out, ", %zu functions", f->site_count);
 	for (size_t i = 0; i < f->missing_count; i++)
@@ -182,9 +182,9 @@ static void put_file(struct report *r, const struct tls_file *f)
 		put_sites(r, f, cost);
 }
 
-static void check_process(struct report *r, uint32_t pid)
+static void check_process(struct report *r, uint32_t pid, const struct given *given)
 {
-	struct discovery d = {0};
+	struct discovery d = {.given = given};
 	char what[32];
 	int err = discover_process(pid, &d);
 
@@ -213,6 +213,6 @@ int doctor(const struct config *cfg, FILE *out)
 	check_caps(&r);
 	check_pids(&r);
 	for (size_t i = 0; i < cfg->pid_count; i++)
-		check_process(&r, cfg->pids[i]);
+		check_process(&r, cfg->pids[i], &cfg->given);
 	return r.lacking ? EXIT_NOTHING : EXIT_DONE;
 }

@@ -104,6 +104,18 @@ static int set_probes(struct config *cfg, const struct option_row *row, const ch
 	return 0;
 }
 
+static int set_given(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	const char *reason = "no memory";
+	int err = given_parse(&cfg->given, value, &reason);
+
+	(void)row;
+	if (err == -ENOSPC)
+		return refuse(why, "more than %d --probe", GIVEN_MAX);
+	return err ? refuse(why, "--probe '%.100s': %s", value, reason) : 0;
+}
+
 static int set_sites(struct config *cfg, const struct option_row *row, const char *value,
 		     struct why *why)
 {
@@ -338,6 +350,9 @@ const struct option_row option_rows[] = {
 	{0, "probes", "KIND[,KIND]", LIVE,
 	 "attach only so (session, multi, perf) or see sockets so (sys_enter)", set_probes, 0, 0,
 	 0},
+	{0, "probe", "SPEC", LIVE | MODE_DOCTOR,
+	 "a function of a library nobody knows: 'write:PATH:SYMBOL(ctx=1,buf=2,len=3)->len'",
+	 set_given, 0, 0, 0},
 	{0, "sites", "cheap|entry", LIVE,
 	 "breakpoints where they cost least (cheap), or at first instructions only", set_sites, 0,
 	 0, 0},
@@ -559,6 +574,7 @@ int options_parse(struct config *cfg, int argc, char *const argv[], bool stdout_
 
 void config_free(struct config *cfg)
 {
+	given_free(&cfg->given);
 	free(cfg->pids);
 	cfg->pids = NULL;
 	cfg->pid_count = 0;

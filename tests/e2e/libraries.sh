@@ -97,6 +97,17 @@ both wolfssl shared wolfssl "wolfSSL $(dpkg-query -W -f '${source:Version}' libw
 both mbedtls shared mbedtls "Mbed TLS $(version libmbedtls-dev)"
 client nss shared nss "NSS $(version libnss3)"
 
+# A library that nobody knows: no symbols; the user says at which offsets its functions are.
+offset_of() { # addresses of code are offsets in files as ld lays them out
+	nm "$work/static" | awk -v name="$1" '$3 == name { print "0x" $1 }'
+}
+cp "$work/static" "$work/unknown" && strip "$work/unknown"
+serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
+"$program" -o json:"$work/json" --probe "write:$work/unknown:$(offset_of SSL_write)(ctx=1,buf=2,len=3)->len" \
+	--probe "read:$work/unknown:$(offset_of SSL_read)(ctx=1,buf=2,len=3)" \
+	-- "$work/unknown" client "$port" >"$work/out" 2>"$work/err"
+row given "by --probe and offset" "a stripped client of ours" "OpenSSL $(version libssl-dev)" client "$work/json" /hello
+
 cat >"$work/serve.js" <<-JAVASCRIPT
 	const fs = require("fs"), https = require("https");
 	const own = {key: fs.readFileSync("$work/key.pem"), cert: fs.readFileSync("$work/cert.pem")};

@@ -17,7 +17,7 @@
 
 #define ARGS_MAX 32
 
-struct given {
+struct given_line {
 	struct config cfg;
 	struct why why;
 	char line[512];
@@ -26,7 +26,7 @@ struct given {
 };
 
 /* Splits at blanks, as nothing here needs quoting. */
-static int parse_on(struct given *g, const char *line, bool tty)
+static int parse_on(struct given_line *g, const char *line, bool tty)
 {
 	char *save, *word;
 
@@ -41,7 +41,7 @@ static int parse_on(struct given *g, const char *line, bool tty)
 	return options_parse(&g->cfg, g->argc, g->argv, tty, &g->why);
 }
 
-static void accept_line(struct given *g, const char *line)
+static void accept_line(struct given_line *g, const char *line)
 {
 	if (parse_on(g, line, false))
 		fail_msg("'%s' refused: %s", line, g->why.text);
@@ -49,7 +49,7 @@ static void accept_line(struct given *g, const char *line)
 
 static void refuse_line(const char *line, const char *reason)
 {
-	struct given g;
+	struct given_line g;
 	int err = parse_on(&g, line, false);
 
 	config_free(&g.cfg);
@@ -63,7 +63,7 @@ static void refuse_line(const char *line, const char *reason)
 
 static void test_defaults(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-p 1");
@@ -87,7 +87,7 @@ static void test_defaults(void **state)
 
 static void test_pids(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-p 10,20 --pid=30 -p40 --pid 10");
@@ -109,7 +109,7 @@ static void test_pids(void **state)
 
 static void test_command(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-q --no-descendants -- curl -p 5 --bogus -- x");
@@ -129,7 +129,7 @@ static void test_command(void **state)
 
 static void test_outputs(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-p 1 -o text -o json:a:b.json -w x.pcapng --output=raw:r");
@@ -151,7 +151,7 @@ static void test_outputs(void **state)
 
 static void test_binary_on_terminal(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	assert_int_equal(parse_on(&g, "-p 1 -w -", true), -EINVAL);
@@ -165,7 +165,7 @@ static void test_binary_on_terminal(void **state)
 
 static void test_numbers(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-p 1 --ring-mb 1024 --snap 64k --body=2M --count 7 --duration 2.5");
@@ -195,7 +195,7 @@ static void test_numbers(void **state)
 
 static void test_flags(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "-fqvvp1 --no-redact --pcap-framing tcp --color=never");
@@ -244,7 +244,7 @@ static void test_unknown(void **state)
 
 static void test_modes(void **state)
 {
-	struct given g;
+	struct given_line g;
 
 	(void)state;
 	accept_line(&g, "replay run.raw -o text --count 3");
@@ -271,7 +271,7 @@ static void test_modes(void **state)
 
 static void test_ready_fd(void **state)
 {
-	struct given g;
+	struct given_line g;
 	char line[64];
 	int fds[2];
 
