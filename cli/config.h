@@ -14,6 +14,8 @@
 #define CONFIG_OUTPUTS_MAX 16
 #define CONFIG_PIDS_MAX 4096
 
+struct filter;
+
 /* Bits, so that an option can say with which modes it goes. */
 enum mode {
 	MODE_TRACE = 1 << 0,
@@ -59,6 +61,8 @@ struct config {
 	const char *body_types;	      /* borrowed from argv; NULL: all */
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
+	struct filter *filter; /* owned, or NULL */
+	uint64_t sample;       /* one connection in so many; 0: every one */
 	bool tcp_framing;
 	enum color_mode color;
 	uint64_t verbose;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "capture/source.h"
+#include "select/filter.h"
 #include "writer/writer.h"
 
 #define BODY_BYTES_MAX (64ull << 20)
@@ -167,6 +168,33 @@ static int set_count(struct config *cfg, const struct option_row *row, const cha
 {
 	cfg->count_given = true;
 	return set_number(cfg, row, value, why);
+}
+
+static int set_filter(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	struct filter_error at;
+	int err;
+
+	(void)row;
+	filter_free(cfg->filter);
+	cfg->filter = NULL;
+	err = filter_compile(&cfg->filter, value, &at);
+	if (err == -EINVAL)
+		return refuse(why, "--filter, column %zu: %s", at.column, at.text);
+	return err ? refuse(why, "no memory") : 0;
+}
+
+static int set_sample(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	const char *end;
+
+	(void)row;
+	if (strncmp(value, "1/", 2) || !number(value + 2, &cfg->sample, &end) || *end ||
+	    !cfg->sample)
+		return refuse(why, "--sample takes a share such as 1/10, not '%s'", value);
+	return 0;
 }
 
 static int set_duration(struct config *cfg, const struct option_row *row, const char *value,
@@ -338,6 +366,9 @@ const struct option_row option_rows[] = {
 	 AT(body_bytes), 0, BODY_BYTES_MAX},
 	{0, "body-types", "TYPE,...", RUNS, "only bodies of these media types: 'text/*,*json'",
 	 set_body_types, 0, 0, 0},
+	{0, "filter", "EXPR", RUNS, "transactions that fit, such as 'event.duration > 100ms'",
+	 set_filter, 0, 0, 0},
+	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
 	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
 	{0, "no-redact", NULL, RUNS, "leave secrets in the output", set_flag, AT(no_redact), 1, 0},
 	{0, "pcap-framing", "null|tcp", RUNS,
@@ -577,6 +608,8 @@ void config_free(struct config *cfg)
 	free(cfg->pids);
 	cfg->pids = NULL;
 	cfg->pid_count = 0;
+	filter_free(cfg->filter);
+	cfg->filter = NULL;
 }
 
 void options_help(FILE *out)

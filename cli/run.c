@@ -82,6 +82,8 @@ static int open_pipeline(struct run *r)
 {
 	struct select_cfg scfg = {.redact = !r->cfg->no_redact,
 				  .bodies = {r->settings.body_bytes, r->cfg->body_types},
+				  .filter = r->cfg->filter,
+				  .sample = r->cfg->sample,
 				  .count = r->settings.count};
 	struct flow_cfg fcfg = {.limits = limits_default};
 

@@ -37,6 +37,9 @@ size_t fields_list(struct field_ref refs[FIELDS_MAX], size_t *lead);
 /* The field of the envelope of that name; false when there is none. */
 bool field_find(const char *name, struct field_ref *ref);
 
+/* May a transaction have an attribute or a header of that output name? */
+bool field_is_attribute(const char *name);
+
 /* Fills f and returns true, or returns false when the transaction has no such field. */
 static inline bool field_get(const struct field_ref *ref, const struct txn *t, struct field *f)
 {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "select/filter.h"
 #include "select/redact.h"
 
 struct selector {
@@ -18,6 +19,21 @@ bool select_done(const struct selector *s)
 	return s->cfg.count && s->txns >= s->cfg.count;
 }
 
+/*
+ * By the connection's id, which a replay has too. FNV-1a; its low bits alone are poor, so the upper half is
+ * folded in.
+ */
+static bool sampled(const struct selector *s, const struct conn *conn)
+{
+	uint64_t sum = 14695981039346656037ull;
+
+	if (s->cfg.sample <= 1)
+		return true;
+	for (const char *p = conn->id; *p; p++)
+		sum = (sum ^ (uint8_t)*p) * 1099511628211ull;
+	return ((sum ^ sum >> 32) & UINT32_MAX) % s->cfg.sample == 0;
+}
+
 static int select_txn(struct sink *sink, struct txn *t)
 {
 	struct selector *s = (struct selector *)sink;
@@ -25,7 +41,8 @@ static int select_txn(struct sink *sink, struct txn *t)
 	struct conn clean;
 	int err;
 
-	if (select_done(s))
+	if (select_done(s) || !sampled(s, conn) ||
+	    (s->cfg.filter && !filter_match(s->cfg.filter, t)))
 		return 0;
 	bodies_shape(&s->cfg.bodies, t);
 	if (s->redactor)
@@ -43,6 +60,8 @@ static int select_chunk(struct sink *sink, const struct chunk *c)
 	struct selector *s = (struct selector *)sink;
 	struct chunk plain;
 
+	if (!sampled(s, c->conn))
+		return 0;
 	if (s->redactor || !c->mask_count)
 		return s->next->ops->chunk(s->next, c);
 	plain = *c;

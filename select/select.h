@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Between flow and writers: decides what is emitted and makes it fit to be seen (bodies, redaction). A sink in
- * front of a sink, so that every writer gets the same.
+ * Between flow and writers: decides what is emitted (sampling, filter, count) and makes it fit to be seen
+ * (bodies, redaction). A sink in front of a sink, so that every writer gets the same.
  */
 #ifndef TLSLENS_SELECT_SELECT_H
 #define TLSLENS_SELECT_SELECT_H
@@ -9,10 +9,14 @@
 #include "core/sink.h"
 #include "select/bodies.h"
 
+struct filter;
+
 struct select_cfg {
 	bool redact;
 	struct bodies_cfg bodies;
-	uint64_t count; /* stop after so many transactions; 0: no limit */
+	struct filter *filter; /* borrowed; NULL: every transaction. Packets pass. */
+	uint64_t sample;       /* one connection in so many, all of it; 0 and 1: every one */
+	uint64_t count;	       /* stop after so many transactions; 0: no limit */
 };
 
 struct selector;

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Filters: what fits, what is refused and at which column; sampling. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "core/attr_names.h"
+#include "select/fields.h"
+#include "select/filter.h"
+#include "select/select.h"
+#include "tests/unit/sample.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static bool fits(const struct sample *s, const char *expr)
+{
+	struct filter_error why;
+	struct filter *f;
+	bool yes;
+
+	if (filter_compile(&f, expr, &why))
+		fail_msg("'%s' refused at %zu: %s", expr, why.column, why.text);
+	yes = filter_match(f, s->t);
+	assert_int_equal(filter_match(f, s->t), yes);
+	filter_free(f);
+	return yes;
+}
+
+static void test_what_fits(void **state)
+{
+	/* The sample: GET https://example.com/a?x=1, 200, 2 ms, container web-1, 13 bytes. */
+	static const char *const yes[] = {
+		"http.response.status_code == 200",
+		"http.response.status_code>=200 and http.response.status_code<300",
+		"http.response.status_code == \"200\"",
+		"http.response.status_code ~ '^2'",
+		"http.response.status_code in (100, 200, 300)",
+		"http.request.method in (\"PUT\", 'GET')",
+		"event.duration == 2ms",
+		"event.duration == 2000us and event.duration == 0.002s and event.duration < 1m",
+		"event.duration > 1.999999ms and event.duration <= 2h",
+		"http.response.body.size < 1k and http.response.body.size <= 13B",
+		"http.response.body.size > -1",
+		"container.name == \"web-1\" and server.port == 443",
+		"network.peer.address == \"93.184.216.34\"",
+		"url.full ~ \"example\\.com/a\"",
+		"url.path != \"/b\"",
+		"http.request.header.host == \"example.com\"",
+		"http.request.header.authorization ~ \"hunter2\"",
+		"http.request.header.host in ('a', 'example.com')",
+		"http.request.header.host != \"x\"",
+		"tlslens.request.headers",
+		"container.name",
+		"not tlslens.partial",
+		"not (container.name == 'x' or server.port == 80)",
+		"not not server.port == 443",
+		"server.port == 80 or server.port == 443 and url.path == '/a'",
+		"\t( ( server.port == 443 ) )\n",
+		"@timestamp > \"2026-01-02T03\" and @timestamp < '2026-01-03'",
+		"not container.image.name == 'x'",
+		"server.port != true",
+		"message ~ '^curl.4242. GET'",
+	};
+	static const char *const no[] = {
+		"http.response.status_code >= 500",
+		"http.response.status_code != 200",
+		"http.response.status_code in (500, 502)",
+		"event.duration > 100ms",
+		"event.duration < 2ms",
+		"container.image.name == 'x'",
+		"container.image.name != 'x'",
+		"container.image.name",
+		"tlslens.partial",
+		"tlslens.partial == true",
+		"http.request.header.host != \"example.com\"",
+		"http.request.header.host == 5",
+		"http.request.header.missing ~ ''",
+		"url.path == 5",
+		"url.path < '/'",
+		"url.path ~ '^a'",
+		"http.request.method == 'get'",
+		"http.request.method == 'GE'",
+		"tlslens.request.headers == 'x'",
+		"not container.name",
+		"server.port == 443 and not server.port == 443",
+		"(server.port == 80 or server.port == 443) and url.path == '/b'",
+	};
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (!fits(&s, yes[i]))
+			fail_msg("'%s' does not fit", yes[i]);
+	for (size_t i = 0; i < COUNT(no); i++)
+		if (fits(&s, no[i]))
+			fail_msg("'%s' fits", no[i]);
+	s.t->flags |= TXN_LATE;
+	assert_true(fits(&s, "tlslens.partial"));
+	assert_true(fits(&s, "tlslens.partial == true and tlslens.partial != false"));
+	sample_free(&s);
+}
+
+static void test_several_values(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_bare(&s);
+	sample_headers(&s, A_RESPONSE_HEADERS, "Via", "a", "Via", "b", NULL);
+	assert_true(fits(&s, "http.response.header.via == 'a'"));
+	assert_true(fits(&s, "http.response.header.via == 'b'"));
+	assert_true(fits(&s, "http.response.header.via != 'c'"));
+	assert_false(fits(&s, "http.response.header.via != 'b'"));
+	assert_true(fits(&s, "http.response.header.via > 'a'"));
+	sample_free(&s);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *expr;
+		size_t column;
+		const char *text;
+	} rows[] = {
+		{"", 1, "name of a field"},
+		{"   ", 4, "name of a field"},
+		{"http.status == 5", 1, "http.status"},
+		{"server.port == 80 and servr.port == 1", 23, "servr.port"},
+		{"server.port = 80", 13, "=="},
+		{"server.port == ", 16, "value is missing"},
+		{"server.port == https", 16, "value is missing"},
+		{"server.port == 80 80", 19, "operator"},
+		{"server.port == 80)", 18, "operator"},
+		{"(server.port == 80", 19, "')'"},
+		{"server.port in 80", 16, "'('"},
+		{"server.port in (80 81)", 20, "')' or ','"},
+		{"server.port in ()", 17, "value is missing"},
+		{"event.duration > 5 parsecs", 20, "operator"},
+		{"event.duration > 5parsecs", 19, "unknown unit 'parsecs'"},
+		{"event.duration > 99999999999999999999", 18, "too large"},
+		{"event.duration > 9999999999999h", 18, "too large"},
+		{"url.path == \"abc", 13, "no end"},
+		{"url.path ~ \"(\"", 12, ""},
+		{"url.path ~ 5", 12, "regular expression"},
+		{"server.port == 80 and", 22, "name of a field"},
+		{"not", 4, "name of a field"},
+		{"http.request.header. == 'x'", 1, "no field"},
+	};
+	struct filter_error why;
+	struct filter *f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (filter_compile(&f, rows[i].expr, &why) != -EINVAL)
+			fail_msg("'%s' accepted", rows[i].expr);
+		if (why.column != rows[i].column || !strstr(why.text, rows[i].text) || !why.text[0])
+			fail_msg("'%s': column %zu: %s", rows[i].expr, why.column, why.text);
+	}
+}
+
+static void test_limits(void **state)
+{
+	char *expr = malloc(1 << 20);
+	struct filter_error why;
+	struct filter *f;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(expr);
+	memset(expr, '(', 100000);
+	expr[100000] = '\0';
+	assert_int_equal(filter_compile(&f, expr, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "nested"));
+	for (int i = 0; i < 2000; i++)
+		n += (size_t)snprintf(expr + n, 64, "%sserver.port == 1", i ? " or " : "");
+	assert_int_equal(filter_compile(&f, expr, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "conditions"));
+	n = (size_t)snprintf(expr, 64, "server.port in (");
+	for (int i = 0; i < 5000; i++)
+		n += (size_t)snprintf(expr + n, 64, "%s%d", i ? "," : "", i);
+	snprintf(expr + n, 64, ")");
+	assert_int_equal(filter_compile(&f, expr, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "values"));
+	free(expr);
+	filter_free(NULL);
+}
+
+/* Whatever a parser may call an attribute can be filtered by. */
+static void test_every_attribute_is_known(void **state)
+{
+	FILE *header = fopen("core/attr_names.h", "re");
+	char line[256], macro[64], name[128];
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(header);
+	while (fgets(line, sizeof(line), header)) {
+		if (sscanf(line, "#define A_%63s \"%127[^\"]\"", macro, name) != 2)
+			continue;
+		n++;
+		if (name[strlen(name) - 1] == '.') {
+			assert_false(field_is_attribute(name));
+			continue;
+		}
+		if (!field_is_attribute(name))
+			fail_msg("%s is missing in field_is_attribute()", name);
+	}
+	fclose(header);
+	assert_true(n > 20);
+}
+
+struct spy {
+	struct sink sink;
+	unsigned int txns, chunks;
+};
+
+static int spy_txn(struct sink *sink, struct txn *t)
+{
+	(void)t;
+	((struct spy *)sink)->txns++;
+	return 0;
+}
+
+static int spy_chunk(struct sink *sink, const struct chunk *c)
+{
+	(void)c;
+	((struct spy *)sink)->chunks++;
+	return 0;
+}
+
+static const struct sink_ops spy_ops = {.txn = spy_txn, .chunk = spy_chunk};
+
+static void test_selector_filters_before_it_counts(void **state)
+{
+	struct spy spy = {.sink = {&spy_ops}};
+	struct select_cfg cfg = {.count = 1};
+	struct filter_error why;
+	struct selector *sel;
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	assert_int_equal(filter_compile(&cfg.filter, "server.port == 80", &why), 0);
+	sel = select_new(&cfg, &spy.sink);
+	assert_int_equal(select_sink(sel)->ops->txn(select_sink(sel), s.t), 0);
+	assert_int_equal(spy.txns, 0);
+	assert_false(select_done(sel));
+	s.conn.peer.port = 80;
+	assert_int_equal(select_sink(sel)->ops->txn(select_sink(sel), s.t), 0);
+	assert_int_equal(spy.txns, 1);
+	assert_true(select_done(sel));
+	select_free(sel);
+	filter_free(cfg.filter);
+	sample_free(&s);
+}
+
+static void test_sample(void **state)
+{
+	const struct select_cfg cfg = {.sample = 10};
+	struct spy spy = {.sink = {&spy_ops}};
+	struct selector *sel = select_new(&cfg, &spy.sink);
+	struct chunk c = {0};
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	c.conn = &s.conn;
+	for (int i = 0; i < 10000; i++) {
+		unsigned int before = spy.chunks;
+
+		snprintf(s.conn.id, sizeof(s.conn.id), "%d-7f00aa%x-1", 4000 + i / 100, i * 16);
+		select_sink(sel)->ops->chunk(select_sink(sel), &c);
+		select_sink(sel)->ops->txn(select_sink(sel), s.t);
+		select_sink(sel)->ops->txn(select_sink(sel), s.t);
+		assert_true(spy.chunks * 2 == spy.txns && spy.chunks - before <= 1);
+	}
+	assert_in_range(spy.chunks, 850, 1150);
+	select_free(sel);
+	sample_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_fits),
+		cmocka_unit_test(test_several_values),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_every_attribute_is_known),
+		cmocka_unit_test(test_selector_filters_before_it_counts),
+		cmocka_unit_test(test_sample),
+	};
+
+	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
+}
