@@ -79,7 +79,7 @@ static void command_stopped(void *arg, uint32_t pid, bool exec)
 		return;
 	}
 	if (err == -EEXIST && exec)
-		target_note_exec(t);
+		target_note_exec(&l->targets, t);
 	if (exec)
 		discovery_clear(&t->found);
 	target_arm(&l->targets, t, exec);

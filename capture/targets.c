@@ -78,7 +78,8 @@ struct target *targets_find(const struct targets *ts, uint32_t pid)
  * Who a process is by /proc now. What is known already (`base`, or a comm from the kernel) stands where
  * /proc has nothing to say any more.
  */
-static struct identity *identify(struct proc_key key, const struct identity *base, const char *comm)
+static struct identity *identify(const struct targets *ts, struct proc_key key,
+				 const struct identity *base, const char *comm)
 {
 	struct identity *id = identity_new(key), *now = identity_new(key);
 	uint64_t start_ns;
@@ -90,7 +91,7 @@ static struct identity *identify(struct proc_key key, const struct identity *bas
 			identity_set(id, f, base->v[f].p, base->v[f].n);
 	if (comm)
 		identity_set(id, ID_COMM, comm, strnlen(comm, EV_COMM_BYTES));
-	identity_fill(now);
+	identity_fill(now, &ts->identity);
 	/* The id may be another process's by now, and then all that was read is. */
 	if (identity_start_time(key.tgid, &start_ns) < 0 || start_ns != key.start_ns)
 		goto out;
@@ -154,7 +155,7 @@ int targets_add(struct targets *ts, uint32_t pid, struct target **out)
 	if (!t)
 		return -ENOMEM;
 	*out = t;
-	set_identity(ts, t, identify(key, NULL, NULL));
+	set_identity(ts, t, identify(ts, key, NULL, NULL));
 	return 0;
 }
 
@@ -173,7 +174,7 @@ int targets_add_forked(struct targets *ts, struct proc_key key, const struct tar
 	*out = t;
 	if (!t)
 		return -ENOMEM;
-	t->identity = identify(key, parent ? parent->identity : NULL, NULL);
+	t->identity = identify(ts, key, parent ? parent->identity : NULL, NULL);
 	if (parent && t->identity) {
 		snprintf(ppid, sizeof(ppid), "%u", parent->key.tgid);
 		identity_set(t->identity, ID_PARENT_PID, ppid, strlen(ppid));
@@ -359,10 +360,10 @@ bool target_may_load_tls(const struct target *t)
 	return found;
 }
 
-void target_note_exec(struct target *t)
+void target_note_exec(const struct targets *ts, struct target *t)
 {
 	identity_unref(t->next_identity);
-	t->next_identity = identify(t->key, NULL, NULL);
+	t->next_identity = identify(ts, t->key, NULL, NULL);
 	t->next_noted_ns = monotonic_ns();
 }
 
@@ -395,7 +396,7 @@ void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e
 	if (t->next_identity && t->next_noted_ns > e->hdr.ts_ns)
 		id = identity_ref(t->next_identity);
 	else
-		id = identify(t->key, NULL, e->comm);
+		id = identify(ts, t->key, NULL, e->comm);
 	set_identity(ts, t, id);
 }
 

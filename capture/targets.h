@@ -38,6 +38,7 @@ struct targets {
 	const struct given *given;    /* borrowed, or NULL */
 	bool detached;
 	bool file_wide; /* probes for every process that maps a file; the kernel side filters */
+	struct identity_cfg identity;
 	uint32_t proc_flags; /* enum proc_flag of processes put into the table */
 	struct target *live, *ended;
 	size_t ended_count, ended_dropped, sites_dropped;
@@ -74,7 +75,7 @@ bool target_has_tls(const struct target *t);
 bool target_may_load_tls(const struct target *t);
 
 /* What /proc says of its new image, for when its EV_EXEC comes by. */
-void target_note_exec(struct target *t);
+void target_note_exec(const struct targets *ts, struct target *t);
 /* Its EV_EXEC came by: contexts of the old image end, its identity changes. */
 void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e);
 /*

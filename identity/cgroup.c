@@ -241,11 +241,12 @@ int cgroup_fill_text(struct identity *id, const char *text)
 	return path.n ? set_facts(id, path, &best) : 0;
 }
 
-static int fill(struct identity *id)
+static int fill(struct identity *id, const struct identity_cfg *cfg)
 {
 	char text[CGROUP_FILE_BYTES];
 	int n = identity_read(id->key.tgid, "cgroup", text, sizeof(text));
 
+	(void)cfg;
 	if (n < 0)
 		return n == -ESRCH ? n : 0; /* a kernel without control groups has no such file */
 	return cgroup_fill_text(id, text);

@@ -31,6 +31,7 @@ const struct identity_field_row identity_fields[ID_FIELDS] = {
 static const struct identity_ops *const rows[] = {
 	&identity_process,
 	&identity_cgroup,
+	&identity_runtime,
 	NULL,
 };
 
@@ -132,13 +133,13 @@ int identity_decode(struct identity *id, const char *pairs, size_t n)
 	return 0;
 }
 
-int identity_fill(struct identity *id)
+int identity_fill(struct identity *id, const struct identity_cfg *cfg)
 {
 	uint64_t start_ns;
 	int rc = 0;
 
 	for (size_t i = 0; rows[i] && rc == 0; i++)
-		rc = rows[i]->fill(id);
+		rc = rows[i]->fill(id, cfg);
 	/* A pid that was given to another process meanwhile would put its facts on this one. */
 	if (rc == 0)
 		rc = identity_start_time(id->key.tgid, &start_ns);

@@ -69,8 +69,14 @@ int identity_set(struct identity *id, enum identity_field f, const char *v, size
 int identity_encode(const struct identity *id, struct buf *out);
 int identity_decode(struct identity *id, const char *pairs, size_t n);
 
+/* Where to look; NULL in place of it, or of a member: the defaults. Borrowed. */
+struct identity_cfg {
+	const char *host_root; /* stands before the runtimes' paths, where we are in a container */
+	const char *node;      /* name of this Kubernetes node */
+};
+
 /*
- * Fills what a live system tells (/proc, later runtimes and Kubernetes), in the order of the rows
+ * Fills what a live system tells (/proc, the files of container runtimes), in the order of the rows
  * of identity/identity.c; missing facts stay absent. Never used in replay. 0; -ESRCH when the
  * process is gone or its pid belongs to another by now (key.start_ns 0: any): then nothing is
  * filled.
@@ -79,9 +85,9 @@ int identity_decode(struct identity *id, const char *pairs, size_t n);
  */
 struct identity_ops {
 	const char *name;
-	int (*fill)(struct identity *id);
+	int (*fill)(struct identity *id, const struct identity_cfg *cfg);
 };
-int identity_fill(struct identity *id);
+int identity_fill(struct identity *id, const struct identity_cfg *cfg);
 
 /*
  * Start time of a process from /proc/PID/stat in CLOCK_BOOTTIME ns; 0 or a negative errno (-ESRCH).

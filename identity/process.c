@@ -163,11 +163,12 @@ static int fill_cmdline(struct identity *id)
 	return rc;
 }
 
-static int fill(struct identity *id)
+static int fill(struct identity *id, const struct identity_cfg *cfg)
 {
 	char comm[64];
 	int n = identity_read(id->key.tgid, "comm", comm, sizeof(comm)), rc;
 
+	(void)cfg;
 	if (n < 0)
 		return n;
 	if (n > 0 && comm[n - 1] == '\n')

@@ -7,7 +7,7 @@
 
 #include "identity/identity.h"
 
-extern const struct identity_ops identity_process, identity_cgroup;
+extern const struct identity_ops identity_process, identity_cgroup, identity_runtime;
 
 /*
  * Reads /proc/PID/NAME into p, NUL-terminated. Bytes read, at most size - 1; -ESRCH when the

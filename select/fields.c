@@ -510,6 +510,9 @@ bool field_is_attribute(const char *name)
 		A_WS_CLOSE_CODE,
 		A_WS_SIZE,
 		A_WS_CONTENT,
+		A_REQUEST_BODY_CODING,
+		A_RESPONSE_BODY_CODING,
+
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -41,10 +41,11 @@ static int select_txn(struct sink *sink, struct txn *t)
 	struct conn clean;
 	int err;
 
-	if (select_done(s) || !sampled(s, conn) ||
-	    (s->cfg.filter && !filter_match(s->cfg.filter, t)))
+	if (select_done(s) || !sampled(s, conn))
 		return 0;
 	bodies_shape(&s->cfg.bodies, t);
+	if (s->cfg.filter && !filter_match(s->cfg.filter, t))
+		return 0;
 	if (s->redactor)
 		redact_txn(s->redactor, t, &clean);
 	if (!(t->flags & TXN_EARLY)) /* it comes again when it is over */

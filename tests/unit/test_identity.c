@@ -167,7 +167,7 @@ static void this_process_is_described(void **state)
 	want[n] = '\0';
 	assert_int_equal(identity_start_time(id->key.tgid, &id->key.start_ns), 0);
 	id->key.start_ns += 1234567; /* as the kernel's records have it */
-	assert_int_equal(identity_fill(id), 0);
+	assert_int_equal(identity_fill(id, NULL), 0);
 	assert_field(id, ID_EXE, want);
 	snprintf(want, sizeof(want), "%d", getppid());
 	assert_field(id, ID_PARENT_PID, want);
@@ -240,7 +240,7 @@ static void hard_names_are_no_trouble(void **state)
 	assert_int_equal(identity_start_time((uint32_t)getpid(), &ours), 0);
 	assert_int_equal(identity_start_time((uint32_t)pid, &id->key.start_ns), 0);
 	assert_true(id->key.start_ns >= ours);
-	assert_int_equal(identity_fill(id), 0);
+	assert_int_equal(identity_fill(id, NULL), 0);
 	assert_field(id, ID_COMM, "a) R 1 (b\n\t)");
 	assert_field(id, ID_NS_PID, NULL);
 	end_child(pid);
@@ -259,11 +259,11 @@ static void a_reused_pid_is_somebody_else(void **state)
 	(void)state;
 	assert_int_equal(identity_start_time((uint32_t)pid, &id->key.start_ns), 0);
 	id->key.start_ns -= 20000000;
-	assert_int_equal(identity_fill(id), -ESRCH);
+	assert_int_equal(identity_fill(id, NULL), -ESRCH);
 	for (int f = 0; f < ID_FIELDS; f++)
 		assert_field(id, f, NULL);
 	end_child(pid);
-	assert_int_equal(identity_fill(id), -ESRCH);
+	assert_int_equal(identity_fill(id, NULL), -ESRCH);
 	assert_int_equal(identity_start_time((uint32_t)pid, &id->key.start_ns), -ESRCH);
 	identity_unref(id);
 }
@@ -294,7 +294,7 @@ static void the_pid_inside_its_namespace_is_told(void **state)
 	assert_int_equal(read(out[0], &inner, sizeof(inner)), sizeof(inner));
 	close(out[0]);
 	id = fresh((uint32_t)inner);
-	assert_int_equal(identity_fill(id), 0);
+	assert_int_equal(identity_fill(id, NULL), 0);
 	assert_field(id, ID_NS_PID, "1");
 	identity_unref(id);
 	assert_int_equal(kill(inner, SIGKILL), 0);

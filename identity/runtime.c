@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Names, image and pod of a container from what its runtime keeps on disk, under the file names and in the
+ * formats of that runtime. No runtime is asked, no socket opened. Nothing is kept in between: the files are
+ * small, and a container may be renamed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "identity/rows.h"
+
+#define STATE_FILE_MAX_BYTES (16 << 20)
+#define ENTRIES_MAX 256 /* of a directory, looked at for one container */
+#define CGROUP_MOUNT "/sys/fs/cgroup"
+
+struct lookup {
+	struct identity *id;
+	const char *root;      /* what stands before every path; "" is this system */
+	const char *container; /* its id, or NULL */
+};
+
+__attribute__((format(printf, 2, 3))) static json_t *load(const struct lookup *l, const char *fmt,
+							  ...)
+{
+	char path[PATH_MAX], *text = NULL;
+	json_t *doc = NULL;
+	struct stat st;
+	va_list ap;
+	ssize_t got;
+	int n, fd;
+
+	n = snprintf(path, sizeof(path), "%s", l->root);
+	va_start(ap, fmt);
+	if (n >= 0 && (size_t)n < sizeof(path))
+		n += vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+	va_end(ap);
+	fd = n >= 0 && (size_t)n < sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+						: -1;
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= STATE_FILE_MAX_BYTES)
+		text = malloc((size_t)st.st_size + 1);
+	if (text) {
+		got = read(fd, text, (size_t)st.st_size);
+		if (got > 0)
+			doc = json_loadb(text, (size_t)got, 0, NULL);
+	}
+	free(text);
+	close(fd);
+	return doc;
+}
+
+/* What is known already stays: the first source that says something is the nearest one. */
+static void set(struct identity *id, enum identity_field f, const char *v)
+{
+	if (v && *v && !id->v[f].n)
+		identity_set(id, f, v, strlen(v));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/* Annotations of OCI bundles and labels of Docker's containers. */
+static void take_labels(struct identity *id, const json_t *labels)
+{
+	static const struct {
+		const char *label;
+		enum identity_field field;
+	} rows[] = {
+		/* containerd's CRI plugin */
+		{"io.kubernetes.cri.container-name", ID_K8S_CONTAINER},
+		{"io.kubernetes.cri.sandbox-name", ID_K8S_POD},
+		{"io.kubernetes.cri.sandbox-namespace", ID_K8S_NAMESPACE},
+		{"io.kubernetes.cri.sandbox-uid", ID_K8S_POD_UID},
+		{"io.kubernetes.cri.image-name", ID_CONTAINER_IMAGE},
+		/* the kubelet, by way of CRI-O and Docker */
+		{"io.kubernetes.container.name", ID_K8S_CONTAINER},
+		{"io.kubernetes.pod.name", ID_K8S_POD},
+		{"io.kubernetes.pod.namespace", ID_K8S_NAMESPACE},
+		{"io.kubernetes.pod.uid", ID_K8S_POD_UID},
+		{"io.kubernetes.cri-o.ImageName", ID_CONTAINER_IMAGE},
+		{"nerdctl/name", ID_CONTAINER_NAME},
+		{"org.opencontainers.image.ref.name", ID_CONTAINER_IMAGE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		set(id, rows[i].field, text_of(labels, rows[i].label));
+}
+
+/* Docker: /var/lib/docker/containers/ID/config.v2.json; the name has a slash in front. */
+static bool from_docker(const struct lookup *l)
+{
+	json_t *doc = load(l, "/var/lib/docker/containers/%s/config.v2.json", l->container);
+	const json_t *config = json_object_get(doc, "Config");
+	const char *name = text_of(doc, "Name");
+
+	if (!doc)
+		return false;
+	set(l->id, ID_CONTAINER_RUNTIME, "docker");
+	set(l->id, ID_CONTAINER_NAME, name && *name == '/' ? name + 1 : name);
+	set(l->id, ID_CONTAINER_IMAGE, text_of(config, "Image"));
+	take_labels(l->id, json_object_get(config, "Labels"));
+	json_decref(doc);
+	return true;
+}
+
+/* An entry of containers.json; `metadata` is JSON in a string. */
+static void take_stored(struct identity *id, const json_t *entry)
+{
+	const char *text = text_of(entry, "metadata");
+	json_t *metadata = text ? json_loads(text, 0, NULL) : NULL;
+
+	set(id, ID_CONTAINER_IMAGE, text_of(metadata, "image-name"));
+	set(id, ID_CONTAINER_NAME,
+	    json_string_value(json_array_get(json_object_get(entry, "names"), 0)));
+	json_decref(metadata);
+}
+
+static bool take_stored_of(const struct lookup *l, const json_t *all)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(all, i, entry)
+	{
+		const char *id = text_of(entry, "id");
+
+		if (!id || strcmp(id, l->container) != 0)
+			continue;
+		take_stored(l->id, entry);
+		return true;
+	}
+	return false;
+}
+
+/* Podman and CRI-O share containers/storage; containers started with --rm are in the second file. */
+static bool from_storage(const struct lookup *l)
+{
+	static const char *const files[] = {"containers.json", "volatile-containers.json"};
+	bool found;
+	json_t *doc;
+
+	doc = load(l, "/run/containers/storage/overlay-containers/%s/userdata/config.json",
+		   l->container);
+	if (!doc)
+		doc = load(l,
+			   "/var/lib/containers/storage/overlay-containers/%s/userdata/config.json",
+			   l->container);
+	take_labels(l->id, json_object_get(doc, "annotations"));
+	found = doc != NULL;
+	json_decref(doc);
+	for (size_t f = 0; f < sizeof(files) / sizeof(files[0]); f++) {
+		doc = load(l, "/var/lib/containers/storage/overlay-containers/%s", files[f]);
+		found |= take_stored_of(l, doc);
+		json_decref(doc);
+	}
+	return found;
+}
+
+/* Calls fn with each name in a directory until it answers true. */
+static bool each_entry(const struct lookup *l, const char *dir,
+		       bool (*fn)(const struct lookup *l, const char *name))
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	bool done = false;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s%s", l->root, dir);
+	d = opendir(path);
+	for (int i = 0; d && !done && i < ENTRIES_MAX && (e = readdir(d)); i++)
+		done = e->d_name[0] != '.' && fn(l, e->d_name);
+	if (d)
+		closedir(d);
+	return done;
+}
+
+#define CONTAINERD_TASKS "/run/containerd/io.containerd.runtime.v2.task"
+
+static bool in_namespace(const struct lookup *l, const char *namespace)
+{
+	json_t *doc = load(l, CONTAINERD_TASKS "/%s/%s/config.json", namespace, l->container);
+
+	if (!doc)
+		return false;
+	set(l->id, ID_CONTAINER_RUNTIME, strcmp(namespace, "moby") ? "containerd" : "docker");
+	take_labels(l->id, json_object_get(doc, "annotations"));
+	json_decref(doc);
+	return true;
+}
+
+/* containerd: a bundle for each task, below its namespace (k8s.io, default, moby). */
+static bool from_containerd(const struct lookup *l)
+{
+	return each_entry(l, CONTAINERD_TASKS, in_namespace);
+}
+
+/* The path within its hierarchy: version 1 mounts one directory further down. */
+static const char *within_mount(const char *key, const char *path)
+{
+	size_t n = sizeof(CGROUP_MOUNT) - 1;
+
+	if (strncmp(path, CGROUP_MOUNT, n) != 0)
+		return NULL;
+	path += n;
+	return *key && *path == '/' ? strchr(path + 1, '/') : path;
+}
+
+/* In this group or one below it, which the container made itself. */
+static bool is_below(struct str path, const char *group)
+{
+	size_t n = group ? strlen(group) : 0;
+
+	return n > 1 && path.n >= n && !memcmp(path.p, group, n) &&
+	       (path.n == n || path.p[n] == '/');
+}
+
+static bool holds(const json_t *state, struct str cgroup)
+{
+	const json_t *path;
+	const char *key;
+
+	json_object_foreach((json_t *)json_object_get(state, "cgroup_paths"), key, path)
+	{
+		const char *p = json_string_value(path);
+
+		if (p && is_below(cgroup, within_mount(key, p)))
+			return true;
+	}
+	return false;
+}
+
+/* "bundle=/path" among the labels that runc makes itself. */
+static const char *bundle_of(const json_t *state)
+{
+	const json_t *label;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(state, "config"), "labels"), i, label)
+	{
+		const char *s = json_string_value(label);
+
+		if (s && strncmp(s, "bundle=", 7) == 0)
+			return s + 7;
+	}
+	return NULL;
+}
+
+static bool is_runc_container(const struct lookup *l, const char *name)
+{
+	json_t *state = load(l, "/run/runc/%s/state.json", name), *spec;
+	bool ours = state && holds(state, l->id->v[ID_CGROUP]);
+	const char *bundle;
+
+	if (ours) {
+		set(l->id, ID_CONTAINER_ID, name);
+		set(l->id, ID_CONTAINER_RUNTIME, "runc");
+		bundle = bundle_of(state);
+		spec = bundle ? load(l, "%s/config.json", bundle) : NULL;
+		take_labels(l->id, json_object_get(spec, "annotations"));
+		json_decref(spec);
+		set(l->id, ID_CONTAINER_NAME, name);
+	}
+	json_decref(state);
+	return ours;
+}
+
+/* runc by itself: its ids are names, and its groups are wherever the bundle says. */
+static bool from_runc(const struct lookup *l)
+{
+	return l->id->v[ID_CGROUP].n > 1 && each_entry(l, "/run/runc", is_runc_container);
+}
+
+static int fill(struct identity *id, const struct identity_cfg *cfg)
+{
+	static bool (*const by_id[])(const struct lookup *) = {from_docker, from_storage,
+							       from_containerd};
+	struct lookup l = {id, cfg && cfg->host_root ? cfg->host_root : "",
+			   id->v[ID_CONTAINER_ID].p};
+	bool found = false;
+
+	/* The id becomes part of a path. */
+	for (size_t i = 0; l.container && !strchr(l.container, '/') && !found && i < 3; i++)
+		found = by_id[i](&l);
+	if (!found)
+		from_runc(&l);
+	set(id, ID_CONTAINER_NAME, id->v[ID_K8S_CONTAINER].p);
+	if (id->v[ID_K8S_POD_UID].n && cfg)
+		set(id, ID_K8S_NODE, cfg->node);
+	return 0;
+}
+
+const struct identity_ops identity_runtime = {.name = "runtime", .fill = fill};

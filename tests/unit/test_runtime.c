@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names from what runtimes keep on disk: tests/fixtures/runtimes is a host with one container of each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "identity/rows.h"
+
+#define HEX(c) c c c c c c c c c c c c c c c c
+#define ID_DOCKER HEX("dddd")
+#define ID_CONTAINERD HEX("cccc")
+#define ID_PODMAN HEX("9999")
+#define ID_NERDCTL HEX("aaaa")
+
+static const struct identity_cfg host = {.host_root = "tests/fixtures/runtimes", .node = "node-7"};
+
+struct expected {
+	const char *id, *cgroup;
+	struct {
+		enum identity_field field;
+		const char *value;
+	} want[8];
+};
+
+static void expect(const struct expected *e)
+{
+	struct identity *id = identity_new((struct proc_key){.tgid = 1});
+	const char *got;
+
+	assert_non_null(id);
+	if (e->id)
+		identity_set(id, ID_CONTAINER_ID, e->id, strlen(e->id));
+	if (e->cgroup)
+		identity_set(id, ID_CGROUP, e->cgroup, strlen(e->cgroup));
+	assert_int_equal(identity_runtime.fill(id, &host), 0);
+	for (size_t i = 0; i < 8 && e->want[i].field; i++) {
+		got = id->v[e->want[i].field].p;
+		if (!e->want[i].value ? got != NULL : !got || strcmp(got, e->want[i].value))
+			fail_msg("%s%s: %s is %s, not %s", e->id ? e->id : "",
+				 e->cgroup ? e->cgroup : "", identity_fields[e->want[i].field].name,
+				 got, e->want[i].value);
+	}
+	identity_unref(id);
+}
+
+static void test_docker(void **state)
+{
+	static const struct expected e = {ID_DOCKER,
+					  "/docker/x",
+					  {{ID_CONTAINER_NAME, "web"},
+					   {ID_CONTAINER_IMAGE, "nginx:1.25"},
+					   {ID_CONTAINER_RUNTIME, "docker"},
+					   {ID_K8S_NODE, NULL},
+					   {ID_K8S_POD, NULL}}};
+
+	(void)state;
+	expect(&e);
+}
+
+static void test_containerd(void **state)
+{
+	static const struct expected pod = {
+		ID_CONTAINERD,
+		NULL,
+		{{ID_CONTAINER_NAME, "api"},
+		 {ID_CONTAINER_IMAGE, "registry.example/shop/api:7"},
+		 {ID_CONTAINER_RUNTIME, "containerd"},
+		 {ID_K8S_CONTAINER, "api"},
+		 {ID_K8S_POD, "api-5d9c"},
+		 {ID_K8S_NAMESPACE, "shop"},
+		 {ID_K8S_POD_UID, "a3c4d5e6-1111-2222-3333-444455556666"},
+		 {ID_K8S_NODE, "node-7"}}};
+	static const struct expected nerdctl = {ID_NERDCTL,
+						NULL,
+						{{ID_CONTAINER_NAME, "box"},
+						 {ID_CONTAINER_RUNTIME, "containerd"},
+						 {ID_CONTAINER_IMAGE, NULL}}};
+
+	(void)state;
+	expect(&pod);
+	expect(&nerdctl);
+}
+
+static void test_storage(void **state)
+{
+	static char crio_id[65];
+	struct expected crio = {crio_id,
+				NULL,
+				{{ID_CONTAINER_NAME, "pay"},
+				 {ID_CONTAINER_IMAGE, "quay.io/shop/pay:2"},
+				 {ID_K8S_POD, "pay-0"},
+				 {ID_K8S_NAMESPACE, "shop"},
+				 {ID_K8S_POD_UID, "b3c4d5e6-1111-2222-3333-444455556666"}}};
+	static const struct expected podman = {
+		ID_PODMAN,
+		NULL,
+		{{ID_CONTAINER_NAME, "db"},
+		 {ID_CONTAINER_IMAGE, "docker.io/library/postgres:16"},
+		 {ID_K8S_POD, NULL}}};
+
+	(void)state;
+	snprintf(crio_id, sizeof(crio_id), "%063d1", 0);
+	expect(&crio);
+	expect(&podman);
+}
+
+/* By the control group, in either version, also from a group that the container made below its own. */
+static void test_runc(void **state)
+{
+	static const struct expected rows[] = {
+		{NULL,
+		 "/shop-1",
+		 {{ID_CONTAINER_ID, "shop-1"},
+		  {ID_CONTAINER_NAME, "shop-1"},
+		  {ID_CONTAINER_IMAGE, "registry.example/shop:3"},
+		  {ID_CONTAINER_RUNTIME, "runc"}}},
+		{NULL, "/shop-1/inner", {{ID_CONTAINER_ID, "shop-1"}}},
+		{NULL, "/apps/two", {{ID_CONTAINER_ID, "shop-2"}, {ID_CONTAINER_IMAGE, NULL}}},
+		{NULL, "/shop-10", {{ID_CONTAINER_ID, NULL}}},
+		{NULL, "/two", {{ID_CONTAINER_ID, NULL}}},
+		{NULL, "/", {{ID_CONTAINER_ID, NULL}}},
+		{NULL, NULL, {{ID_CONTAINER_ID, NULL}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(&rows[i]);
+}
+
+static void test_nothing_there(void **state)
+{
+	static const struct expected rows[] = {
+		{HEX("1234"), "/docker/1", {{ID_CONTAINER_NAME, NULL}, {ID_CONTAINER_IMAGE, NULL}}},
+		{"../../../../etc", "/x", {{ID_CONTAINER_NAME, NULL}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(&rows[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_docker),	      cmocka_unit_test(test_containerd),
+		cmocka_unit_test(test_storage),	      cmocka_unit_test(test_runc),
+		cmocka_unit_test(test_nothing_there),
+	};
+
+	return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
+}
