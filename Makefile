@@ -6,6 +6,7 @@
 #   make test      all tests; installs what they need besides
 #   make demo      trace a private nginx and a curl
 #   make install   PREFIX=/usr/local, DESTDIR=
+#   make install-extcap   the same, and into the list of interfaces of Wireshark
 #   make fuzz      every fuzz target for FUZZ_SECONDS
 #   make bench     what it costs, measured; some minutes; root
 #
@@ -55,7 +56,7 @@ KERNEL_COMMON = $(patsubst %.c,%.o,$(filter-out tests/kernel/test_%,$(wildcard t
 run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
 
 .PHONY: all deps deps-demo deps-test deps-bench unit seeds kernel-tests check test demo fuzz bench
-.PHONY: bench-programs install clean
+.PHONY: bench-programs install install-extcap clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(BUILD)/tlslens
@@ -198,6 +199,13 @@ demo: deps-demo
 install: all
 	install -D -m 755 $(BUILD)/tlslens $(DESTDIR)$(PREFIX)/sbin/tlslens
 	install -D -m 644 docs/tlslens.8 $(DESTDIR)$(PREFIX)/share/man/man8/tlslens.8
+
+# Into Wireshark's list of interfaces: for everybody as root, else for oneself.
+EXTCAP_ALL = /usr/lib/$(shell gcc -print-multiarch)/wireshark/extcap
+EXTCAP_DIR ?= $(if $(filter 0,$(shell id -u)),$(EXTCAP_ALL),$(HOME)/.config/wireshark/extcap)
+install-extcap: install
+	mkdir -p $(DESTDIR)$(EXTCAP_DIR)
+	ln -sf $(PREFIX)/sbin/tlslens $(DESTDIR)$(EXTCAP_DIR)/tlslens
 
 clean:
 	rm -rf $(BUILD)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/doctor.h"
+#include "cli/extcap.h"
 #include "cli/options.h"
 #include "cli/run.h"
 #include "core/log.h"
@@ -44,7 +46,7 @@ static int dispatch(const struct config *cfg)
 	}
 }
 
-int main(int argc, char *argv[])
+static int trace(int argc, char *const argv[])
 {
 	struct config cfg;
 	struct why why;
@@ -59,6 +61,34 @@ int main(int argc, char *argv[])
 	set_log_level(&cfg);
 	status = dispatch(&cfg);
 	config_free(&cfg);
+	return status;
+}
+
+/* As a capture interface of Wireshark. */
+static int extcap(int argc, char *const argv[])
+{
+	char *output, **line;
+	int status, n = 0;
+
+	if (extcap_answer(argc, argv, stdout))
+		return EXIT_DONE;
+	line = extcap_command_line(argc, argv, &output);
+	if (!line) {
+		log_error("--capture needs --fifo");
+		return EXIT_USAGE;
+	}
+	while (line[n])
+		n++;
+	status = trace(n, line);
+	free(line);
+	free(output);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	int status = extcap_asked(argc, argv) ? extcap(argc, argv) : trace(argc, argv);
+
 	if (fflush(stdout) && status == EXIT_DONE)
 		status = EXIT_FAILED;
 	return status;
