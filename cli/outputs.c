@@ -78,8 +78,11 @@ static int open_recording(struct outputs *o, const struct output *spec)
 	if (err)
 		return cannot_write(spec->path, err);
 	o->recording_path = spec->path;
-	log_info("recording to %s: unredacted plaintext, readable by its owner only (0600)",
-		 spec->path);
+	if (strcmp(spec->path, "-"))
+		log_info("recording to %s: unredacted plaintext, readable by its owner only (0600)",
+			 spec->path);
+	else
+		log_info("recording to standard output: unredacted plaintext");
 	return 0;
 }
 

@@ -174,6 +174,12 @@ private() {
 	equal modes "$(stat -c %a "$work"/p.* | tr '\n' ' ')" "600 600 600 " && grep -q '0600' "$work/err"
 }
 check "files are for their owner only" private
+piped_recording() {
+	"$program" -o raw -- true 2>"$work/err" | cat >"$work/p.raw"
+	equal status "${PIPESTATUS[0]}" 0 && ! grep -q '0600' "$work/err" &&
+		grep -q 'recording to standard output: unredacted' "$work/err" && "$program" replay "$work/p.raw"
+}
+check "a recording to a pipe" piped_recording
 
 doctor() {
 	"$program" doctor -p $worker >"$work/out" 2>"$work/err"
