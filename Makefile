@@ -17,21 +17,21 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
 DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev \
-	libbrotli-dev libzstd-dev libjansson-dev \
+	liblzma-dev libbrotli-dev libzstd-dev libjansson-dev \
 	uthash-dev node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
 DEPS_DEMO = nginx curl openssl
 DEPS_BENCH = $(DEPS_DEMO) wrk nghttp2-client tshark bpftrace python3 util-linux
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
-	libwolfssl-dev libmbedtls-dev libnss3-dev nodejs procps util-linux
+	libwolfssl-dev libmbedtls-dev libnss3-dev nodejs xz-utils procps util-linux
 
 CC = gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH := $(shell uname -m)
 
-LIBS = libbpf libelf zlib libdeflate libbrotlidec libzstd libnghttp2 jansson
+LIBS = libbpf libelf zlib liblzma libdeflate libbrotlidec libzstd libnghttp2 jansson
 CPPFLAGS = -I. -I$(BUILD) -I/usr/share/include/llhttp -D_GNU_SOURCE
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)

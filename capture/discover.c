@@ -18,6 +18,7 @@
 #include <uthash.h>
 
 #include "capture/elf.h"
+#include "capture/elf_debug.h"
 #include "capture/ld_paths.h"
 #include "capture/mappings.h"
 #include "capture/resolve.h"
@@ -148,17 +149,47 @@ static char *explain(struct elf_file *e)
 	return NULL;
 }
 
+static int any_name(void *arg, const char *name)
+{
+	(void)arg, (void)name;
+	return 1;
+}
+
+/* Debug symbols are worth a search in programs, and in what has a TLS library linked in. */
+static bool is_worth_a_search(struct elf_file *e)
+{
+	if (elf_each_dynamic(e, DT_SONAME, any_name, NULL) == 0)
+		return true;
+	for (unsigned int lib = 0; tls_libs[lib].name; lib++) {
+		char *version = linked_in(e, &tls_libs[lib]);
+
+		free(version);
+		if (version)
+			return true;
+	}
+	return false;
+}
+
+static int match_rows(struct elf_file *e, struct tls_file *found)
+{
+	int rc = -ENOENT;
+
+	for (unsigned int lib = 0; tls_libs[lib].name && rc == -ENOENT; lib++)
+		rc = resolve_sites(e, lib, found);
+	return rc;
+}
+
 /* Reads a file once: the first row that matches it, or why none does. */
-static void inspect(int fd, struct known_file *k)
+static void inspect(int fd, const struct debug_search *s, struct known_file *k)
 {
 	struct elf_file *e;
 
 	k->rc = elf_open(&e, fd);
 	if (k->rc < 0)
 		return;
-	k->rc = -ENOENT;
-	for (unsigned int lib = 0; tls_libs[lib].name && k->rc == -ENOENT; lib++)
-		k->rc = resolve_sites(e, lib, &k->found);
+	k->rc = match_rows(e, &k->found);
+	if (k->rc == -ENOENT && is_worth_a_search(e) && elf_debug_attach(e, s) == 0)
+		k->rc = match_rows(e, &k->found);
 	if (k->rc == -ENOENT)
 		k->why = explain(e);
 	elf_close(e);
@@ -176,8 +207,11 @@ static struct file_key key_of(const struct stat *st)
 }
 
 /* What is known of an open file. With a cache it belongs to the cache, else to the caller. */
-static struct known_file *known(struct discover_cache *c, int fd, const struct stat *st)
+static struct known_file *known(const struct discovery *d, int fd, const struct stat *st,
+				const char *shown_path)
 {
+	struct debug_search s = {.root = d->root, .path = shown_path};
+	struct discover_cache *c = d->cache;
 	struct file_key key = key_of(st);
 	struct known_file *k = NULL;
 
@@ -189,7 +223,11 @@ static struct known_file *known(struct discover_cache *c, int fd, const struct s
 	if (!k)
 		return NULL;
 	k->key = key;
-	inspect(fd, k);
+	if (d->given) {
+		s.files = d->given->debug_files;
+		s.file_count = d->given->debug_file_count;
+	}
+	inspect(fd, &s, k);
 	if (!c)
 		return k;
 	if (HASH_COUNT(c->files) >= CACHE_MAX) {
@@ -264,7 +302,7 @@ static int add_given(struct discovery *d, int fd, const struct known_file *k, co
 	if (rc < 0 || d->count == before)
 		return rc;
 	f = &d->files[before];
-	rc = given_add_sites(d->given, fd, st, shown_path, f);
+	rc = given_add_sites(d->given, fd, d->root, st, shown_path, f);
 	for (size_t i = k->found.missing_count; i < f->missing_count; i++)
 		note(d, "%s: no function %s in it", f->shown_path, f->missing[i]);
 	if (rc == 0 && f->site_count)
@@ -289,7 +327,7 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -ENOEXEC;
-	k = known(d->cache, fd, &st);
+	k = known(d, fd, &st, shown_path);
 	if (!k)
 		return -ENOMEM;
 	rc = k->rc;
@@ -434,6 +472,7 @@ int discover_process(uint32_t pid, struct discovery *d)
 	struct mappings m = {0};
 	int rc = mappings_read(pid, &m);
 
+	snprintf(d->root, sizeof(d->root), "/proc/%u/root", pid);
 	for (size_t i = 0; rc == 0 && i < m.count; i++)
 		rc = discover_mapping(pid, &m.v[i], d);
 	mappings_free(&m);
@@ -467,8 +506,10 @@ static int take_given(uint32_t pid, const char *path, struct discovery *d)
 int discover_linkable(uint32_t pid, struct discovery *d)
 {
 	bool opens;
-	int rc = ld_each_needed(pid, take_candidate, d, &opens);
+	int rc;
 
+	snprintf(d->root, sizeof(d->root), "/proc/%u/root", pid);
+	rc = ld_each_needed(pid, take_candidate, d, &opens);
 	for (size_t i = 0; d->given && i < d->given->count && rc == 0; i++)
 		rc = take_given(pid, d->given->v[i].path, d);
 	for (unsigned int lib = 0; opens && tls_libs[lib].name && rc == 0; lib++)

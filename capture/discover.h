@@ -18,7 +18,8 @@ struct discovery {
 	char **notes;
 	size_t note_count;
 	struct discover_cache *cache; /* borrowed, or NULL: every file is read anew */
-	const struct given *given;    /* borrowed, or NULL: functions of the command line */
+	const struct given *given;    /* borrowed, or NULL: what the command line says */
+	char root[32]; /* of the process looked at last; set by discover_ functions */
 };
 
 /*

@@ -48,6 +48,8 @@ struct elf_file {
 	GElf_Phdr load[SEGMENTS_MAX]; /* PT_LOAD only */
 	size_t load_count;
 	bool has_interpreter;
+	struct elf_file *symbols; /* owned or NULL: of a separate file */
+	int symbols_fd;		  /* owned when there is one */
 };
 
 static bool is_ours(Elf *elf)
@@ -106,6 +108,10 @@ void elf_close(struct elf_file *e)
 {
 	if (!e)
 		return;
+	if (e->symbols) {
+		elf_close(e->symbols);
+		close(e->symbols_fd);
+	}
 	elf_end(e->elf);
 	free(e);
 }
@@ -167,11 +173,13 @@ static void take_symbol(const GElf_Sym *sym, const char *name, bool exported,
 	}
 }
 
-/* Walks one symbol table; with count 0 it only tells whether there is any function. */
-static bool walk_symbols(struct elf_file *e, Elf_Scn *scn, const GElf_Shdr *sh,
+/*
+ * Walks one symbol table of `in`, for functions of e; with count 0 it only tells whether there is any.
+ */
+static bool walk_symbols(struct elf_file *e, struct elf_file *in, Elf_Scn *scn, const GElf_Shdr *sh,
 			 struct elf_symbol *syms, size_t count)
 {
-	Elf_Data *data = section_data(scn, sh), *strings = linked_strings(e, sh);
+	Elf_Data *data = section_data(scn, sh), *strings = linked_strings(in, sh);
 	size_t n = data && data->d_type == ELF_T_SYM ? data->d_size / sizeof(Elf64_Sym) : 0;
 	GElf_Sym sym;
 
@@ -198,10 +206,22 @@ void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count)
 		syms[i].addr = syms[i].size = 0;
 		syms[i].rank = RANK_NONE;
 	}
-	while (count && (scn = elf_nextscn(e->elf, scn)))
-		if (gelf_getshdr(scn, &sh) &&
-		    (sh.sh_type == SHT_DYNSYM || sh.sh_type == SHT_SYMTAB))
-			walk_symbols(e, scn, &sh, syms, count);
+	for (struct elf_file *in = e; in && count; in = in->symbols)
+		while ((scn = elf_nextscn(in->elf, scn)))
+			if (gelf_getshdr(scn, &sh) &&
+			    (sh.sh_type == SHT_DYNSYM || sh.sh_type == SHT_SYMTAB))
+				walk_symbols(e, in, scn, &sh, syms, count);
+}
+
+int elf_add_symbols(struct elf_file *e, int fd)
+{
+	int err = e->symbols ? -EEXIST : elf_open(&e->symbols, fd);
+
+	if (err)
+		close(fd);
+	else
+		e->symbols_fd = fd;
+	return err;
 }
 
 bool elf_has_symbols(struct elf_file *e)
@@ -212,7 +232,7 @@ bool elf_has_symbols(struct elf_file *e)
 	while ((scn = elf_nextscn(e->elf, scn)))
 		if (gelf_getshdr(scn, &sh) &&
 		    (sh.sh_type == SHT_DYNSYM || sh.sh_type == SHT_SYMTAB) &&
-		    walk_symbols(e, scn, &sh, NULL, 0))
+		    walk_symbols(e, e, scn, &sh, NULL, 0))
 			return true;
 	return false;
 }
@@ -380,6 +400,18 @@ bool elf_has_section(struct elf_file *e, const char *name)
 	GElf_Shdr sh;
 
 	return section_named(e, name, &sh) != NULL;
+}
+
+const void *elf_section(struct elf_file *e, const char *name, size_t *n)
+{
+	GElf_Shdr sh;
+	Elf_Scn *scn = section_named(e, name, &sh);
+	Elf_Data *data = scn ? section_data(scn, &sh) : NULL;
+
+	if (!data || !data->d_buf)
+		return NULL;
+	*n = data->d_size;
+	return data->d_buf;
 }
 
 static char *hex(const uint8_t *p, size_t n)

@@ -31,7 +31,7 @@ struct elf_symbol {
 };
 
 /*
- * Looks all of them up in one pass over .dynsym and .symtab. An exported definition wins over a
+ * Looks all of them up in one pass over .dynsym and .symtab, also of what elf_add_symbols() gave. An exported definition wins over a
  * global one of .symtab, that over a local one. Only definitions inside executable segments count.
  */
 void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count);
@@ -42,6 +42,14 @@ bool elf_imports(struct elf_file *e, const char *const *names);
 /* Has it PT_INTERP, that is, does a dynamic linker load its libraries? */
 bool elf_has_interpreter(struct elf_file *e);
 bool elf_has_section(struct elf_file *e, const char *name);
+
+/* The content of a section, borrowed from e; NULL when it has none or it is too large. */
+const void *elf_section(struct elf_file *e, const char *name, size_t *n);
+/*
+ * Takes the symbol table of another file that describes this one: elf_find_symbols() sees it from now on,
+ * where it names code of this file. Owns the descriptor in any case. 0, -ENOEXEC, -ENOMEM, -EEXIST.
+ */
+int elf_add_symbols(struct elf_file *e, int fd);
 
 /* File offset of an address; -ENOENT when no loaded segment holds it or it is not in the file. */
 int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset);

@@ -231,7 +231,8 @@ static int add_missing(struct tls_file *f, char *name)
 }
 
 /* Where a function is in the file; -ENOENT when it is not. */
-static int find_offset(struct elf_file *e, const struct given_func *f, uint64_t *offset)
+static int find_offset(struct elf_file *e, const struct debug_search *s, const struct given_func *f,
+		       uint64_t *offset)
 {
 	struct elf_symbol sym = {.name = f->symbol};
 
@@ -239,12 +240,15 @@ static int find_offset(struct elf_file *e, const struct given_func *f, uint64_t 
 	if (f->by_offset)
 		return elf_is_code_offset(e, f->offset) ? 0 : -ENOENT;
 	elf_find_symbols(e, &sym, 1);
+	if (!sym.addr && elf_debug_attach(e, s) == 0)
+		elf_find_symbols(e, &sym, 1);
 	return sym.addr ? elf_offset(e, sym.addr, offset) : -ENOENT;
 }
 
-int given_add_sites(const struct given *g, int fd, const struct stat *st, const char *shown_path,
-		    struct tls_file *f)
+int given_add_sites(const struct given *g, int fd, const char *root, const struct stat *st,
+		    const char *shown_path, struct tls_file *f)
 {
+	struct debug_search s = {root, shown_path, g->debug_files, g->debug_file_count};
 	struct elf_file *e;
 	uint64_t offset;
 	int err = elf_open(&e, fd);
@@ -256,7 +260,7 @@ int given_add_sites(const struct given *g, int fd, const struct stat *st, const 
 
 		if (!lies_in(given, st, shown_path))
 			continue;
-		if (find_offset(e, given, &offset) == 0)
+		if (find_offset(e, &s, given, &offset) == 0)
 			err = add_site(f, given, offset);
 		else
 			err = add_missing(f, given->symbol);

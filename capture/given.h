@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Functions that the user describes on the command line, for libraries that no row knows:
+ * What the user knows and says on the command line: debug files, and functions for libraries that no row knows:
  * KIND:PATH:SYMBOL_OR_0xOFFSET(ctx=N,buf=N,len=N,out=N)->RESULT
  */
 #ifndef TLSLENS_CAPTURE_GIVEN_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "capture/elf_debug.h"
 #include "capture/site.h"
 
 #define GIVEN_MAX 64 /* functions */
@@ -26,6 +27,8 @@ struct given_func {
 struct given {
 	struct given_func v[GIVEN_MAX];
 	size_t count;
+	const char *debug_files[DEBUG_FILES_MAX]; /* borrowed: symbols of stripped files */
+	size_t debug_file_count;
 };
 
 /* Adds one. -EINVAL with *why (static) telling what is wrong, -ENOMEM, -ENOSPC. */
@@ -38,7 +41,7 @@ bool given_matches(const struct given *g, const struct stat *st, const char *sho
  * Adds the sites in an open file to what was found there; names that it does not define go to f->missing.
  * 0, or -ENOEXEC, -ENOMEM. Names are borrowed from g.
  */
-int given_add_sites(const struct given *g, int fd, const struct stat *st, const char *shown_path,
-		    struct tls_file *f);
+int given_add_sites(const struct given *g, int fd, const char *root, const struct stat *st,
+		    const char *shown_path, struct tls_file *f);
 
 #endif

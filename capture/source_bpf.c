@@ -214,7 +214,7 @@ static int put_preamble(struct live *l)
 
 	for (unsigned int i = 0; tls_libs[i].name && !err; i++)
 		err = inject_lib(&l->inject, i, tls_libs[i].name);
-	if (!err && l->targets.given)
+	if (!err && l->targets.given && l->targets.given->count)
 		err = inject_lib(&l->inject, TLS_LIB_GIVEN, tls_lib_name(TLS_LIB_GIVEN));
 	return err;
 }

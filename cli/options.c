@@ -117,6 +117,20 @@ static int set_given(struct config *cfg, const struct option_row *row, const cha
 	return err ? refuse(why, "--probe '%.100s': %s", value, reason) : 0;
 }
 
+static int set_debug_file(struct config *cfg, const struct option_row *row, const char *value,
+			  struct why *why)
+{
+	struct given *g = &cfg->given;
+
+	(void)row;
+	if (g->debug_file_count == DEBUG_FILES_MAX)
+		return refuse(why, "more than %d --debug-file", DEBUG_FILES_MAX);
+	if (access(value, R_OK))
+		return refuse(why, "--debug-file %.100s: %s", value, strerror(errno));
+	g->debug_files[g->debug_file_count++] = value;
+	return 0;
+}
+
 static int set_sites(struct config *cfg, const struct option_row *row, const char *value,
 		     struct why *why)
 {
@@ -383,6 +397,8 @@ const struct option_row option_rows[] = {
 	 0},
 	{0, "probe", "SPEC", LIVE | MODE_DOCTOR,
 	 "also a function: 'write:PATH:NAME(ctx=1,buf=2,len=3)->len'", set_given, 0, 0, 0},
+	{0, "debug-file", "FILE", LIVE | MODE_DOCTOR,
+	 "symbols of a stripped file with the same build-id; repeatable", set_debug_file, 0, 0, 0},
 	{0, "sites", "cheap|entry", LIVE,
 	 "breakpoints where they cost least (cheap), or at first instructions only", set_sites, 0,
 	 0, 0},

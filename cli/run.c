@@ -64,7 +64,7 @@ static int open_source(struct run *r)
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.probes = cfg->probes,
 		.plain_sites = cfg->plain_sites,
-		.given = cfg->given.count ? &cfg->given : NULL,
+		.given = &cfg->given,
 		.path = cfg->replay_path,
 	};
 

@@ -97,6 +97,13 @@ both wolfssl shared wolfssl "wolfSSL $(dpkg-query -W -f '${source:Version}' libw
 both mbedtls shared mbedtls "Mbed TLS $(version libmbedtls-dev)"
 client nss shared nss "NSS $(version libnss3)"
 
+cp "$work/static" "$work/bare" && strip "$work/bare"
+objcopy --only-keep-debug "$work/static" "$work/static.debug"
+serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
+"$program" -o json:"$work/json" --debug-file "$work/static.debug" -- "$work/bare" client "$port" \
+	>"$work/out" 2>"$work/err"
+row openssl "static, stripped, --debug-file" "a client of ours" "OpenSSL $(version libssl-dev)" client "$work/json" /hello
+
 # A library that nobody knows: no symbols; the user says at which offsets its functions are.
 offset_of() { # addresses of code are offsets in files as ld lays them out
 	nm "$work/static" | awk -v name="$1" '$3 == name { print "0x" $1 }'

@@ -126,7 +126,7 @@ static void they_are_found_in_the_file_named(void **state)
 	assert_false(given_matches(&g, &other, "/"));
 	assert_false(given_matches(NULL, &st, "whatever"));
 
-	assert_int_equal(given_add_sites(&g, fd, &st, "/the/name/it/has", &f), 0);
+	assert_int_equal(given_add_sites(&g, fd, "", &st, "/the/name/it/has", &f), 0);
 	assert_int_equal(f.site_count, 1);
 	assert_string_equal(site_function(&f.sites[0]), "main");
 	assert_int_equal(f.missing_count, 2);
@@ -136,7 +136,7 @@ static void they_are_found_in_the_file_named(void **state)
 	assert_true(offset > 0 && offset < (uint64_t)st.st_size);
 
 	/* What is probed already is not probed twice. */
-	assert_int_equal(given_add_sites(&g, fd, &st, "whatever", &f), 0);
+	assert_int_equal(given_add_sites(&g, fd, "", &st, "whatever", &f), 0);
 	assert_int_equal(f.site_count, 1);
 	tls_file_clear(&f);
 	given_free(&g);
