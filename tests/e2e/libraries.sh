@@ -102,7 +102,8 @@ objcopy --only-keep-debug "$work/static" "$work/static.debug"
 serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
 "$program" -o json:"$work/json" --debug-file "$work/static.debug" -- "$work/bare" client "$port" \
 	>"$work/out" 2>"$work/err"
-row openssl "static, stripped, --debug-file" "a client of ours" "OpenSSL $(version libssl-dev)" client "$work/json" /hello
+row openssl "static, stripped, --debug-file" "a client of ours" "OpenSSL $(version libssl-dev)" \
+	client "$work/json" /hello
 
 # A library that nobody knows: no symbols; the user says at which offsets its functions are.
 offset_of() { # addresses of code are offsets in files as ld lays them out
@@ -113,7 +114,8 @@ serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
 "$program" -o json:"$work/json" --probe "write:$work/unknown:$(offset_of SSL_write)(ctx=1,buf=2,len=3)->len" \
 	--probe "read:$work/unknown:$(offset_of SSL_read)(ctx=1,buf=2,len=3)" \
 	-- "$work/unknown" client "$port" >"$work/out" 2>"$work/err"
-row given "by --probe and offset" "a stripped client of ours" "OpenSSL $(version libssl-dev)" client "$work/json" /hello
+row given "by --probe and offset" "a stripped client of ours" "OpenSSL $(version libssl-dev)" \
+	client "$work/json" /hello
 
 cat >"$work/serve.js" <<-JAVASCRIPT
 	const fs = require("fs"), https = require("https");
