@@ -117,8 +117,9 @@ static void tell_no_library(const struct target *t)
 	const struct identity *id = t->identity;
 	const char *comm = id && id->v[ID_COMM].p ? id->v[ID_COMM].p : "process";
 
-	log_warn("no TLS library in %s[%u]%s%s", comm, t->key.tgid, t->found.note_count ? ": " : "",
-		 t->found.note_count ? t->found.notes[0] : "");
+	log_warn("no TLS library in %s[%u]%s%s%s", comm, t->key.tgid,
+		 t->found.note_count ? ": " : "", t->found.note_count ? t->found.notes[0] : "",
+		 target_may_load_tls(t) ? "; it may load one: waiting for that" : "");
 }
 
 static int add_pid(struct live *l, uint32_t pid)
@@ -158,7 +159,6 @@ static size_t arm_all(struct live *l)
 		tell_no_library(t);
 		if (!target_may_load_tls(t))
 			continue;
-		log_info("it may load one: waiting for that");
 		target_arm(&l->targets, t, true);
 		useful++;
 	}

@@ -40,6 +40,22 @@ static bool admit(struct log_site *site, enum log_level level, uint32_t *suppres
 	return false;
 }
 
+/* Names of files and processes are other people's bytes: no escape sequence, no line of their own. */
+static void disarm(char *text, size_t n, bool keep_lines)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (keep_lines && (c == '\n' || c == '\t'))
+			continue;
+		if (c < 0x20 || c == 0x7f)
+			text[i] = '?';
+		/* U+0080 to U+009F in UTF-8 */
+		if (c == 0xc2 && i + 1 < n && ((unsigned char)text[i + 1] & 0xe0) == 0x80)
+			text[i] = text[i + 1] = '?';
+	}
+}
+
 void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 {
 	static const char *const prefix[] = {[LOG_ERROR] = "error: ",
@@ -60,6 +76,7 @@ void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 	k = vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	va_end(ap);
 	n = k > 0 && (size_t)k < sizeof(line) - n ? n + (size_t)k : sizeof(line) - 1;
+	disarm(line, n, level == LOG_DEBUG);
 	if (suppressed && n < sizeof(line) - 48)
 		n += (size_t)snprintf(line + n, sizeof(line) - n, " (and %u more like it)",
 				      suppressed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Messages for people, on stderr, through one function. Rate-limited per call site, so that hostile
- * traffic cannot flood. Plaintext and secrets never go through here.
+ * traffic cannot flood; control characters become '?'. Plaintext and secrets never go through here.
  */
 #ifndef TLSLENS_CORE_LOG_H
 #define TLSLENS_CORE_LOG_H

@@ -293,6 +293,12 @@ static void say_long(void)
 	log_error("%s", text);
 }
 
+static void say_odd_names(void)
+{
+	log_warn("%s", "a\x1b[31m\nb\t\x7f\xc2\x9b"
+		       "c \xc2\xa0\xc3\xa4");
+}
+
 static size_t lines(const char *p)
 {
 	size_t n = 0;
@@ -320,6 +326,9 @@ static void messages_are_levelled_and_limited(void **state)
 	free(p);
 	p = said(flood_errors); /* never swallowed */
 	assert_int_equal(lines(p), 1000);
+	free(p);
+	p = said(say_odd_names);
+	assert_string_equal(p, "tlslens: warning: a?[31m?b????c \xc2\xa0\xc3\xa4\n");
 	free(p);
 	p = said(say_long); /* cut, and still one line */
 	assert_int_equal(lines(p), 1);
