@@ -9,31 +9,39 @@
 /* clang-format off */
 #define S(literal) {(literal), sizeof(literal) - 1}
 
+/* With the first letter of each, for a look that turns most names away. */
+#define HEADER_ROWS(ROW) \
+	ROW('c', "cookie", SECRET_COOKIE) \
+	ROW('c', "cookie2", SECRET_COOKIE) \
+	ROW('s', "set-cookie", SECRET_SET_COOKIE) \
+	ROW('s', "set-cookie2", SECRET_SET_COOKIE) \
+	ROW('a', "authorization", SECRET_AFTER_SCHEME) \
+	ROW('p', "proxy-authorization", SECRET_AFTER_SCHEME) \
+	ROW('x', "x-authorization", SECRET_AFTER_SCHEME) \
+	ROW('x', "x-forwarded-authorization", SECRET_AFTER_SCHEME) \
+	ROW('r', "referer", SECRET_URL) \
+	ROW('l', "location", SECRET_URL) \
+	ROW('c', "content-location", SECRET_URL) \
+	ROW('x', "x-original-url", SECRET_URL) \
+	ROW('x', "x-original-uri", SECRET_URL) \
+	ROW('x', "x-rewrite-url", SECRET_URL) \
+	ROW('x', "x-forwarded-uri", SECRET_URL) \
+	ROW(':', ":path", SECRET_URL) \
+	ROW('x', "x-auth-key", SECRET_WHOLE) \
+	ROW('x', "x-functions-key", SECRET_WHOLE) \
+	ROW('o', "ocp-apim-subscription-key", SECRET_WHOLE) \
+	ROW('x', "x-session-id", SECRET_WHOLE)
+
+#define NAME_BIT(first, length) (1ull << (((first) + 7 * (length)) & 63))
+#define AS_BIT(first, literal, kind) | NAME_BIT(first, sizeof(literal) - 1)
+#define AS_ROW(first, literal, kind) {S(literal), kind},
+
+static const uint64_t header_bits = 0 HEADER_ROWS(AS_BIT);
+
 static const struct {
 	struct str name;
 	enum secret_kind kind;
-} header_rows[] = {
-	{S("cookie"), SECRET_COOKIE},
-	{S("cookie2"), SECRET_COOKIE},
-	{S("set-cookie"), SECRET_SET_COOKIE},
-	{S("set-cookie2"), SECRET_SET_COOKIE},
-	{S("authorization"), SECRET_AFTER_SCHEME},
-	{S("proxy-authorization"), SECRET_AFTER_SCHEME},
-	{S("x-authorization"), SECRET_AFTER_SCHEME},
-	{S("x-forwarded-authorization"), SECRET_AFTER_SCHEME},
-	{S("referer"), SECRET_URL},
-	{S("location"), SECRET_URL},
-	{S("content-location"), SECRET_URL},
-	{S("x-original-url"), SECRET_URL},
-	{S("x-original-uri"), SECRET_URL},
-	{S("x-rewrite-url"), SECRET_URL},
-	{S("x-forwarded-uri"), SECRET_URL},
-	{S(":path"), SECRET_URL},
-	{S("x-auth-key"), SECRET_WHOLE},
-	{S("x-functions-key"), SECRET_WHOLE},
-	{S("ocp-apim-subscription-key"), SECRET_WHOLE},
-	{S("x-session-id"), SECRET_WHOLE},
-};
+} header_rows[] = {HEADER_ROWS(AS_ROW)};
 
 /* Ends of header and parameter names that tell a credential: X-Vault-Token, client_secret, X-Api-Key. */
 static const struct str credential_ends[] = {
@@ -60,12 +68,19 @@ static inline char lower(char c)
 
 static bool ends_like_credential(struct str name)
 {
+	char before = name.n > 1 ? lower(name.p[name.n - 2]) : '\0';
+
 	/* The ends end in these letters: most names are turned away by the first look. */
 	switch (lower(name.p[name.n - 1])) {
 	case 'n':
 	case 't':
-	case 'd':
 	case 'y':
+		if (before != 'e')
+			return false;
+		break;
+	case 'd':
+		if (before != 'r' && before != 'w')
+			return false;
 		break;
 	default:
 		return false;
@@ -84,13 +99,10 @@ enum secret_kind secret_header(struct str name)
 {
 	if (!name.n)
 		return SECRET_NONE;
-	for (size_t i = 0; i < COUNT(header_rows); i++) {
-		struct str row = header_rows[i].name;
-
-		/* most names go by length and first letter */
-		if (name.n == row.n && lower(name.p[0]) == row.p[0] && str_ieq(name, row))
-			return header_rows[i].kind;
-	}
+	if (header_bits & NAME_BIT((unsigned char)lower(name.p[0]), name.n))
+		for (size_t i = 0; i < COUNT(header_rows); i++)
+			if (str_ieq(name, header_rows[i].name))
+				return header_rows[i].kind;
 	return ends_like_credential(name) ? SECRET_WHOLE : SECRET_NONE;
 }
 
@@ -160,8 +172,10 @@ static size_t find(struct str v, size_t from, size_t to, const char *set)
 /* The same octet by octet: repeated from each result on, it stays linear whatever the value is. */
 static size_t walk(struct str v, size_t from, size_t to, const char *set)
 {
-	while (from < to && (!v.p[from] || !strchr(set, v.p[from])))
-		from++;
+	for (; from < to; from++)
+		for (const char *c = set; *c; c++)
+			if (v.p[from] == *c)
+				return from;
 	return from;
 }
 
