@@ -41,13 +41,17 @@ static __always_inline void hdr_fill(struct ev_hdr *h, __u16 type, __u32 len, __
  * User space drains on a timer; it is woken only by the record that takes the ring over its mark. Waking
  * for each record costs the traced program microseconds.
  */
-static __always_inline long ring_put(void *rec, __u64 len)
+static __always_inline __u64 ring_wake(__u64 len)
 {
 	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	__u64 how = used < wake_bytes && used + len >= wake_bytes ? BPF_RB_FORCE_WAKEUP
-								  : BPF_RB_NO_WAKEUP;
 
-	return bpf_ringbuf_output(&ring, rec, len, how);
+	return used < wake_bytes && used + len >= wake_bytes ? BPF_RB_FORCE_WAKEUP
+							     : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline long ring_put(void *rec, __u64 len)
+{
+	return bpf_ringbuf_output(&ring, rec, len, ring_wake(len));
 }
 
 /* User space has to act on it, and soon: there may be a process to look at before it is gone. */

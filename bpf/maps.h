@@ -11,6 +11,7 @@
 
 /* Set before load. */
 const volatile __u32 snap_bytes __weak = 1 << 20; /* of one call, <= SNAP_MAX_BYTES */
+const volatile bool dynptr_copy __weak = false;	  /* the kernel has bpf_probe_read_user_dynptr() */
 const volatile __u64 wake_bytes __weak =
 	4 << 20; /* wake user space when the ring is as full as this */
 

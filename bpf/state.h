@@ -18,6 +18,7 @@
 #define GAP_PART_MAX_BYTES (1u << 30) /* `want` of one record that carries nothing */
 #define SCRATCH_SLOTS 4 /* per CPU: programs that preempted each other while copying */
 #define FAULT_PAGE_BYTES 4096
+#define DIRECT_MIN_BYTES 4096 /* below that the scratch buffer is cheaper than a dynptr */
 
 /*
  * The kernel's own resolution of start times is a nanosecond, that of /proc/PID/stat a tick of 10 ms

@@ -127,8 +127,14 @@ static bool allowed(const char *probes, const char *name)
 	return !probes || !*probes;
 }
 
+/* What this kernel has besides the kinds of probe. */
+struct features {
+	bool sock_length; /* the tracepoints of socket calls, 6.3 */
+	bool dynptr_copy; /* bpf_probe_read_user_dynptr(), 6.16 */
+};
+
 /* Which of the programs are loaded, and as what. */
-static void choose_programs(struct tlslens *s, enum attach_kind kind, bool sock_length)
+static void choose_programs(struct tlslens *s, enum attach_kind kind, const struct features *has)
 {
 	struct bpf_program *session = s->progs.tls_session;
 	struct bpf_program *entry = s->progs.tls_entry, *ret = s->progs.tls_return;
@@ -144,9 +150,9 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, bool sock_
 		bpf_program__set_expected_attach_type(
 			ret, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	}
-	bpf_program__set_autoload(s->progs.sock_sent, sock_length);
-	bpf_program__set_autoload(s->progs.sock_received, sock_length);
-	bpf_program__set_autoload(s->progs.sock_syscall, !sock_length);
+	bpf_program__set_autoload(s->progs.sock_sent, has->sock_length);
+	bpf_program__set_autoload(s->progs.sock_received, has->sock_length);
+	bpf_program__set_autoload(s->progs.sock_syscall, !has->sock_length);
 }
 
 static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
@@ -182,14 +188,15 @@ static void progs_fill(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum 
 
 /* Loads with one kind of probe and tries it. */
 static int load_kind(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum attach_kind kind,
-		     bool sock_length)
+		     const struct features *has)
 {
 	int err;
 
 	b->skel = tlslens__open();
 	if (!b->skel)
 		return -errno;
-	choose_programs(b->skel, kind, sock_length);
+	choose_programs(b->skel, kind, has);
+	b->skel->rodata->dynptr_copy = has->dynptr_copy;
 	err = size_maps(b->skel, cfg);
 	if (!err)
 		err = tlslens__load(b->skel);
@@ -206,7 +213,7 @@ static int load_kind(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum at
 }
 
 /* The kernel's own hooks; each by itself, for one that cannot be had must not stop the others. */
-static int attach_hooks(struct bpf_side *b, bool sock_length)
+static int attach_hooks(struct bpf_side *b, const struct features *has)
 {
 	struct tlslens *s = b->skel;
 	struct bpf_program *const process[] = {s->progs.proc_fork, s->progs.proc_exec,
@@ -223,7 +230,7 @@ static int attach_hooks(struct bpf_side *b, bool sock_length)
 		}
 	}
 	s->links.sock_set_state = bpf_program__attach(s->progs.sock_set_state);
-	if (sock_length) {
+	if (has->sock_length) {
 		s->links.sock_sent = bpf_program__attach(s->progs.sock_sent);
 		s->links.sock_received = bpf_program__attach(s->progs.sock_received);
 	} else {
@@ -243,7 +250,8 @@ static int attach_hooks(struct bpf_side *b, bool sock_length)
 static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool sock_length, possible[] = {true, true, true};
+	struct features has;
+	bool possible[] = {true, true, true};
 	int err = -ENOTSUP;
 
 	if (!btf) {
@@ -251,17 +259,18 @@ static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 		return -errno;
 	}
 	possible[ATTACH_SESSION] = has_kfunc(btf, "bpf_session_is_return");
-	sock_length = has_tracepoint(btf, "sock_send_length") &&
-		      !(cfg->probes && allowed(cfg->probes, "sys_enter"));
+	has.dynptr_copy = has_kfunc(btf, "bpf_probe_read_user_dynptr");
+	has.sock_length = has_tracepoint(btf, "sock_send_length") &&
+			  !(cfg->probes && allowed(cfg->probes, "sys_enter"));
 	btf__free(btf);
 	for (int kind = ATTACH_SESSION; kind <= ATTACH_PERF; kind++) {
 		if (!possible[kind])
 			continue;
 		if (cfg->probes && !allowed(cfg->probes, attach_kind_name(kind)))
 			continue;
-		err = load_kind(b, cfg, kind, sock_length);
+		err = load_kind(b, cfg, kind, &has);
 		if (!err)
-			return attach_hooks(b, sock_length);
+			return attach_hooks(b, &has);
 	}
 	log_error("cannot load the probes: %s", strerror(-err));
 	return err;
