@@ -15,6 +15,9 @@ const volatile bool dynptr_copy __weak = false;	  /* the kernel has bpf_probe_re
 const volatile __u64 wake_bytes __weak =
 	4 << 20; /* wake user space when the ring is as full as this */
 
+/* Tell user space of each execve, as the process may be one that it watches for. */
+const volatile __u32 watch_execs __weak;
+
 /* Set at the end: from then on no process is traced, however long it takes to remove the probes. */
 volatile __u32 paused __weak;
 

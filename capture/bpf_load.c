@@ -165,6 +165,7 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 		return cpus < 0 ? cpus : -EINVAL;
 	s->rodata->snap_bytes = cfg->snap_bytes < SNAP_MAX_BYTES ? cfg->snap_bytes : SNAP_MAX_BYTES;
 	s->rodata->wake_bytes = ring_bytes / 4;
+	s->rodata->watch_execs = cfg->watch_execs;
 	err = bpf_map__set_max_entries(s->maps.ring, ring_bytes);
 	if (!err)
 		err = bpf_map__set_max_entries(s->maps.scratch, (uint32_t)cpus * SCRATCH_SLOTS);

@@ -16,6 +16,7 @@ struct bpf_load_cfg {
 	uint32_t snap_bytes;
 	const char *probes; /* source_cfg.probes, or NULL */
 	bool plain_sites;
+	bool watch_execs; /* EV_EXEC of processes that are not traced, too */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "bpf/event.h"
+#include "capture/watch.h"
 
 struct given; /* capture/given.h */
 
@@ -24,7 +25,11 @@ struct source_cfg {
 	size_t pid_count;
 	bool follow;	      /* children too */
 	char *const *command; /* NULL-terminated, or NULL */
-	bool command_tree;    /* arm the command's descendants by ptrace */
+	const struct watch_rule
+		*watch; /* processes that fit, whenever they come; as long as the source */
+	size_t watch_count;
+	struct identity_cfg identity; /* its strings live as long as the source */
+	bool command_tree;	      /* arm the command's descendants by ptrace */
 	unsigned int ring_mb;
 	uint32_t snap_bytes; /* of one call; 0 keeps none */
 	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the

@@ -26,6 +26,7 @@
 #define DRAIN_MS 10		/* records come without a wake-up: look this often */
 #define TICK_NS 50000000ull	/* of record time while nothing else tells it */
 #define RESCAN_NS 1000000000ull /* mappings of the targets */
+#define WATCH_NS 2000000000ull	/* processes that came unseen */
 #define CLOCK_STEP_NS 1000000	/* a change of CLOCK_REALTIME worth a record */
 
 enum phase {
@@ -40,12 +41,14 @@ struct live {
 	struct bpf_ring *ring;
 	struct targets targets;
 	struct inject inject;
+	const struct watch_rule *watch;
+	size_t watch_count;
 	struct spawn *spawn; /* NULL without a command */
 	bool command_runs, tree;
 	int epoll;
 	enum phase phase;
 	const struct ev_hdr *held; /* of the ring, handed out after what was injected for it */
-	uint64_t tick_ns, rescan_ns;
+	uint64_t tick_ns, rescan_ns, watch_ns;
 	int64_t real_offset_ns;
 	struct source_stats stats;
 };
@@ -156,7 +159,8 @@ static size_t arm_all(struct live *l)
 			useful++;
 			continue;
 		}
-		tell_no_library(t);
+		if (!l->watch_count) /* else one of many, most of which have none */
+			tell_no_library(t);
 		if (!target_may_load_tls(t))
 			continue;
 		target_arm(&l->targets, t, true);
@@ -165,22 +169,45 @@ static size_t arm_all(struct live *l)
 	return useful;
 }
 
+static void add_watched(void *arg, uint32_t pid)
+{
+	struct live *l = arg;
+	struct target *t;
+
+	targets_add(&l->targets, pid, &t);
+}
+
+/* The same for processes that came unseen: while records were lost, or before their parent was traced. */
+static void arm_watched(void *arg, uint32_t pid)
+{
+	struct live *l = arg;
+	struct target *t;
+
+	if (targets_add(&l->targets, pid, &t) == 0)
+		target_arm(&l->targets, t, true);
+}
+
 static int open_targets(struct live *l, const struct source_cfg *cfg)
 {
 	const char *trouble = NULL;
 	size_t sites = 0;
 	int err = 0;
 
-	l->targets.file_wide = cfg->follow;
-	if (cfg->follow)
+	l->watch = cfg->watch;
+	l->watch_count = cfg->watch_count;
+	l->targets.identity = cfg->identity;
+	l->targets.file_wide = cfg->follow || cfg->watch_count;
+	if (l->targets.file_wide)
 		l->targets.proc_flags |= PROC_FOLLOW;
 	for (size_t i = 0; i < cfg->pid_count && !err; i++)
 		err = add_pid(l, cfg->pids[i]);
 	if (err)
 		return err;
-	if (cfg->follow)
+	if (l->watch_count)
+		watch_scan(l->watch, l->watch_count, &l->targets.identity, add_watched, l);
+	if (l->targets.file_wide)
 		targets_add_descendants(&l->targets);
-	if (!arm_all(l) && !cfg->command && !cfg->follow) {
+	if (!arm_all(l) && !cfg->command && !l->targets.file_wide) {
 		log_error("nothing to trace: no target has a TLS library");
 		return -ENOENT;
 	}
@@ -257,7 +284,8 @@ static int live_open(void **self, const struct source_cfg *cfg)
 	struct bpf_load_cfg load = {.ring_mb = cfg->ring_mb ? cfg->ring_mb : RING_MB_DEFAULT,
 				    .snap_bytes = cfg->snap_bytes,
 				    .probes = cfg->probes,
-				    .plain_sites = cfg->plain_sites};
+				    .plain_sites = cfg->plain_sites,
+				    .watch_execs = cfg->watch_count > 0};
 	struct live *l = calloc(1, sizeof(*l));
 	int err;
 
@@ -344,6 +372,23 @@ static void prepare(struct live *l, const struct ev_hdr *ev)
 	}
 }
 
+/* An execve of a process that is not traced: from now on it is, when it is watched for. */
+static bool is_watched_for(struct live *l, const struct ev_hdr *ev)
+{
+	struct target *t;
+	int err;
+
+	if (ev->type != EV_EXEC || !l->watch_count || is_known(l, ev))
+		return true;
+	if (l->phase != PHASE_RUNNING ||
+	    !watch_fits_pid(l->watch, l->watch_count, &l->targets.identity, ev->tgid))
+		return false;
+	err = targets_add(&l->targets, ev->tgid, &t);
+	if (!err)
+		targets_add_descendants(&l->targets);
+	return !err;
+}
+
 /* The next good record of the ring, prepared and held; false when there is none. */
 static bool hold_next(struct live *l)
 {
@@ -355,6 +400,8 @@ static bool hold_next(struct live *l)
 			l->stats.bad_records++;
 			continue;
 		}
+		if (!is_watched_for(l, rec))
+			continue;
 		l->held = rec;
 		prepare(l, l->held);
 	}
@@ -392,6 +439,10 @@ static void tick(struct live *l)
 		return;
 	l->rescan_ns = now;
 	targets_reconcile(&l->targets, now);
+	if (l->watch_count && now - l->watch_ns >= WATCH_NS) {
+		watch_scan(l->watch, l->watch_count, &l->targets.identity, arm_watched, l);
+		l->watch_ns = now;
+	}
 	for (struct target *t = l->targets.live; t; t = t->hh.next)
 		target_rearm_if_changed(&l->targets, t);
 }
@@ -426,7 +477,7 @@ static void on_empty(struct live *l)
 {
 	switch (l->phase) {
 	case PHASE_RUNNING:
-		if (!l->targets.live && !l->command_runs)
+		if (!l->targets.live && !l->command_runs && !l->watch_count)
 			begin_draining(l);
 		else
 			tick(l);

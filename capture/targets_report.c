@@ -81,7 +81,8 @@ void targets_describe(const struct targets *ts, char *out, size_t n)
 		name_of(t, name, sizeof(name));
 		put(&l, "%s%s[%u]", named++ ? " " : "", name, t->key.tgid);
 	}
-	put(&l, "%s: %zu process%s", count > named ? " ..." : "", count, count == 1 ? "" : "es");
+	put(&l, "%s%s%zu process%s", count > named ? " ..." : "", count ? ": " : "", count,
+	    count == 1 ? "" : "es");
 	put_files(&l, ts);
 	if (!ts->detached)
 		put(&l, ", %zu probes (%s)", attacher_site_count(ts->attacher),

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/watch.h"
+
 #include "capture/given.h"
 
 #define CONFIG_OUTPUTS_MAX 16
@@ -45,7 +47,10 @@ struct config {
 	uint32_t *pids; /* owned */
 	size_t pid_count;
 	bool follow;
-	char *const *command; /* borrowed from argv, NULL-terminated, or NULL */
+	struct watch_rule watch[WATCH_RULES_MAX]; /* values borrowed from argv */
+	size_t watch_count;
+	const char *host_root; /* borrowed from argv, or NULL */
+	char *const *command;  /* borrowed from argv, NULL-terminated, or NULL */
 	bool no_descendants;
 	const char *replay_path;
 	struct output outputs[CONFIG_OUTPUTS_MAX];

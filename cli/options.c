@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,39 @@ static int set_sample(struct config *cfg, const struct option_row *row, const ch
 	return 0;
 }
 
+/* row->lo is the kind. */
+static int set_watch(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	struct watch_rule rule = {.kind = (enum watch_kind)row->lo, .value = value};
+	const struct passwd *user;
+	const char *end;
+	uint64_t uid;
+
+	if (!*value)
+		return refuse(why, "--%s needs a value: %s", row->name, row->arg);
+	if (cfg->watch_count == WATCH_RULES_MAX)
+		return refuse(why, "more than %d processes to watch for", WATCH_RULES_MAX);
+	if (rule.kind == WATCH_UID) {
+		user = getpwnam(value);
+		if (!user && (!number(value, &uid, &end) || *end || uid >= UINT32_MAX))
+			return refuse(why, "--uid: there is no user '%s'", value);
+		rule.uid = user ? user->pw_uid : (uint32_t)uid;
+	}
+	cfg->watch[cfg->watch_count++] = rule;
+	return 0;
+}
+
+static int set_host_root(struct config *cfg, const struct option_row *row, const char *value,
+			 struct why *why)
+{
+	(void)row;
+	if (*value != '/')
+		return refuse(why, "--host-root takes an absolute path, not '%s'", value);
+	cfg->host_root = value;
+	return 0;
+}
+
 static int set_duration(struct config *cfg, const struct option_row *row, const char *value,
 			struct why *why)
 {
@@ -367,6 +401,15 @@ const struct option_row option_rows[] = {
 	{'p', "pid", "PID[,PID...]", LIVE | MODE_DOCTOR, "trace these processes; repeatable",
 	 set_pids, 0, 0, 0},
 	{'f', "follow", NULL, LIVE, "trace their children too", set_flag, AT(follow), 1, 0},
+	{0, "container", "NAME|ID", LIVE, "trace a container, also when it starts later", set_watch,
+	 0, WATCH_CONTAINER, 0},
+	{0, "pod", "[NS/]NAME", LIVE, "trace a Kubernetes pod", set_watch, 0, WATCH_POD, 0},
+	{0, "cgroup", "PATH", LIVE, "trace a control group and what is below it", set_watch, 0,
+	 WATCH_CGROUP, 0},
+	{0, "uid", "USER", LIVE, "trace the processes of a user, by name or number", set_watch, 0,
+	 WATCH_UID, 0},
+	{0, "host-root", "DIR", LIVE, "where the host's file system is, in a container",
+	 set_host_root, 0, 0, 0},
 	{0, "no-descendants", NULL, LIVE,
 	 "with -- CMD: only the command itself (it may then use ptrace)", set_flag,
 	 AT(no_descendants), 1, 0},
@@ -552,8 +595,13 @@ static int check_modes(struct parse *p)
 		return refuse(p->why, "a command does not go with %s", mode_name(cfg->mode));
 	if (cfg->mode == MODE_REPLAY && !cfg->replay_path)
 		return refuse(p->why, "replay needs the recording to read");
-	if (cfg->mode == MODE_TRACE && !cfg->command && !cfg->pid_count)
-		return refuse(p->why, "nothing to trace: give -p PID, or -- COMMAND (see --help)");
+	if (cfg->mode == MODE_TRACE && !cfg->command && !cfg->pid_count && !cfg->watch_count)
+		return refuse(p->why,
+			      "nothing to trace: give -p PID, --container, --pod, --cgroup, "
+			      "--uid, or -- COMMAND (see --help)");
+	if (cfg->command && cfg->watch_count)
+		return refuse(p->why, "a command does not go with --container, --pod, --cgroup and "
+				      "--uid");
 	if (cfg->no_descendants && !cfg->command)
 		return refuse(p->why, "--no-descendants goes with -- COMMAND only");
 	return 0;

@@ -43,6 +43,20 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* Of a process that is not traced; user space decides whether it is from now on. Losses are found later. */
+static __always_inline void exec_tell(void)
+{
+	struct task_struct *t = (struct task_struct *)bpf_get_current_task();
+	struct ev_proc e = {};
+
+	if (!watch_execs || paused)
+		return;
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	hdr_fill(&e.hdr, EV_EXEC, sizeof(e),
+		 start_of(BPF_CORE_READ(t, group_leader, start_boottime)));
+	bpf_ringbuf_output(&ring, &e, sizeof(e), BPF_RB_FORCE_WAKEUP);
+}
+
 SEC("raw_tp/sched_process_exec")
 int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -50,8 +64,10 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct proc_state *p = proc_traced(id >> 32);
 	struct ev_proc e = {};
 
-	if (!p)
+	if (!p) {
+		exec_tell();
 		return 0;
+	}
 	/* Calls that the old image had open, also under the thread id that called execve. */
 	bpf_map_delete_elem(&calls, &id);
 	old = (id >> 32 << 32) | (__u32)ctx->args[1];

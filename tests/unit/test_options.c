@@ -125,6 +125,13 @@ static void test_command(void **state)
 	refuse_line("-p 1 --no-descendants", "goes with -- COMMAND");
 	refuse_line("", "nothing to trace");
 	refuse_line("-f", "nothing to trace");
+	refuse_line("--container x -- true", "a command does not go with");
+	refuse_line("--container= ", "needs a value");
+	refuse_line("--uid no-such-user", "there is no user");
+	refuse_line("--uid root --host-root here", "absolute path");
+	refuse_line("-p 1 --sample 2/3", "1/10");
+	refuse_line("-p 1 --sample 1/0", "1/10");
+	refuse_line("-p 1 --filter server.prt", "--filter, column 1: ");
 }
 
 static void test_outputs(void **state)
