@@ -92,7 +92,8 @@ cat >"$work/own_end.py" <<-'PYTHON'
 	import sys, time
 	try:
 	    print("started", flush=True)
-	    time.sleep(100)
+	    while True:  # short ones: a signal just before a sleep does not cut it short
+	        time.sleep(0.05)
 	except KeyboardInterrupt:
 	    time.sleep(0.3)
 	    sys.exit(5)
