@@ -61,7 +61,10 @@ static bool exact(const struct h2_msg *m)
 	return m->seen && !m->inexact;
 }
 
-/* Whole messages only, and trailers where a response has a body: the shape of a call. */
+/*
+ * Whole messages only, and trailers where a response has a body: the shape of a call. One that asks
+ * without a message must have trailers in any case.
+ */
 static bool shaped_like_grpc(const struct exchange *x)
 {
 	const struct h2_msg *req = x->req, *resp = x->resp;
@@ -73,7 +76,9 @@ static bool shaped_like_grpc(const struct exchange *x)
 		return false;
 	if (!grpc_between_messages(&req->framing) || !grpc_between_messages(&resp->framing))
 		return false;
-	return req->framing.messages && (trailers || !resp->ended || !resp->body_bytes);
+	if (!req->framing.messages)
+		return trailers && x->q.line.method.p;
+	return trailers || !resp->ended || !resp->body_bytes;
 }
 
 /*

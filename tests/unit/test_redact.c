@@ -156,6 +156,24 @@ static void test_no_writer_shows_a_secret(void **state)
 	}
 }
 
+/* HTTP/2 joined late: a value is known, its name may be that of any header. */
+static void test_values_without_a_name_are_hidden(void **state)
+{
+	const struct writer_cfg cfg = {.verbose = 2};
+	struct sample *s = *state;
+	struct header unnamed;
+	char *text;
+
+	for (int json = 0; json < 2; json++) {
+		unnamed = (struct header){.value = str_from("SECRET99")};
+		s->t->attr_count = 0;
+		txn_headers(s->t, A_RESPONSE_HEADERS, &unnamed, 1);
+		text = sample_redacted(json ? &writer_json : &writer_text, &cfg, s->t);
+		expect_no_trace(text);
+		free(text);
+	}
+}
+
 /* Without redaction all of them are there, so that the test above means something. */
 static void test_without_redaction_nothing_is_touched(void **state)
 {
@@ -466,6 +484,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_no_writer_shows_a_secret),
+		TEST(test_values_without_a_name_are_hidden),
 		TEST(test_without_redaction_nothing_is_touched),
 		TEST(test_what_stands_beside_a_secret_stays),
 		cmocka_unit_test(test_command_lines),
