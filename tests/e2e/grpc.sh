@@ -11,29 +11,49 @@ $python "$here/grpc_calls.py" server "$work/cert.pem" "$work/key.pem" >"$work/po
 server=$!
 started+=($server)
 wait_for 20 test -s "$work/port" || exit 1
-mkfifo "$work/go"
-$python "$here/grpc_calls.py" client "$work/cert.pem" "$(cat "$work/port")" \
-	<"$work/go" >"$work/calls" 2>"$work/client.err" &
-client=$!
-started+=($client)
-exec 6>"$work/go"
-wait_for 30 grep -q busy "$work/calls" || exit 1
 
+start_client() {
+	rm -f "$work/calls"
+	mkfifo "$work/go" && exec 6<>"$work/go"
+	rm "$work/go"
+	$python "$here/grpc_calls.py" client "$work/cert.pem" "$(cat "$work/port")" <&6 6>&- >"$work/calls" \
+		2>"$work/client.err" &
+	client=$!
+	started+=($client)
+	wait_for 30 grep -q busy "$work/calls"
+}
+
+stop_client() {
+	echo stop >&6
+	exec 6>&-
+	wait $client
+	check "the client ended well" equal status $? 0
+}
+
+# compare ROLE READY STOPPED
+compare() {
+	$python "$here/grpc_compare.py" "$work/calls" "$work/json" "$@" 2>>"$work/known"
+}
+
+start_client || exit 1
 # a value is known before its name is; the calls are told apart by it
 start_tracing -p "$server,$client" --no-redact -o json:"$work/json" || exit 1
 ready=$(date +%s%N)
 sleep 3
 stopped=$(date +%s%N)
-echo stop >&6
-exec 6>&-
-wait $client
-check "the client ended well" equal status $? 0
+stop_client
 stop_tracing
 check "tracing went well" equal status "$status" 0
 for role in server client; do
 	check "every call since the join, at the $role" equal "what differs" \
-		"$($python "$here/grpc_compare.py" "$work/calls" "$work/json" $role "$ready" "$stopped" \
-			2>>"$work/known")" ""
+		"$(compare $role "$ready" "$stopped")" ""
 done
+
+# from the beginning all of them is known
+start_tracing -p $server --no-redact -o json:"$work/json" || exit 1
+start_client || exit 1
+stop_client
+stop_tracing
+check "every call of the four kinds" equal "what differs" "$(compare server 0 "$(date +%s%N)")" ""
 cat "$work/known"
 finish

@@ -116,7 +116,7 @@ async def drive(cert, port):
         grpc.aio.secure_channel("localhost:" + port, credentials, options) for _ in range(CONNECTIONS)
     ]
     tasks = [asyncio.create_task(again(c)) for c in channels for _ in range(STREAMS)]
-    while len(calls) < 5 * len(tasks):
+    while len(calls) < 5 * len(tasks) and not stop.is_set():
         await asyncio.sleep(0.05)
     print("busy", flush=True)
     await asyncio.gather(*tasks)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a gRPC client knows of its calls against what was shown of them; prints what differs.
 
-  grpc_compare.py CALLS TRANSACTIONS ROLE READY STOPPED    times in ns; READY is when the probes were in place
+  grpc_compare.py CALLS TRANSACTIONS ROLE READY STOPPED    times in ns; READY is when the probes were in place,
+                                                           0: before the connections
 """
 import json
 import sys
@@ -49,11 +50,13 @@ for i, done in calls.items():
         # not one message and a single header section back: any POST may look so
         if (t.get("http.request.body.size"), t.get("http.response.body.size")) == (0, 0):
             continue
-    for name in ("rpc.system.name", "tlslens.grpc.request.messages", "tlslens.grpc.response.messages", "event.duration"):
+    needed = ["rpc.system.name", "event.duration"]
+    needed += [name for name in names if "messages" in name or not ready]
+    for name in needed:
         if name not in t:
             print(i, "has no", name)
     if t.get("tlslens.lost_bytes"):
         print(i, "lost bytes")
 if wanted < 200:
     print("only", wanted, "calls began after the join")
-print("#", role, wanted, "calls began after the join; of", known, "method and status are known", file=sys.stderr)
+print("#", role, wanted, "calls; of", known, "method and status are known", file=sys.stderr)
