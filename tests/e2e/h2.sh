@@ -30,7 +30,8 @@ loaded() {
 	stop_tracing
 	done_count=$(sed -n 's/.* \([0-9]*\) succeeded.*/\1/p' "$work/h2load")
 	check "$1: h2load did its streams" equal streams "$done_count" $streams
-	check "$1: every stream is shown once, and whole" equal "streams shown" "$(json "$work/out" "len({(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['tlslens.role'] == 'server' and
+	check "$1: every stream is shown once, and whole" equal shown "$(json "$work/out" "len({
+		(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['tlslens.role'] == 'server' and
 		x['network.protocol.version'] == '2' and x['http.request.method'] == 'GET' and
 		x['url.path'] == '/small' and x['http.response.status_code'] == 200 and
 		x['http.response.body.size'] == 4000 and x['tlslens.lost_bytes'] == 0 and
@@ -118,7 +119,8 @@ loaded node $pid "$taken"
 
 "$program" -o json:"$work/h2load.json" -- h2load -n $streams -c 2 -m 100 \
 	"https://127.0.0.1:$nghttpd_port/small" >"$work/out" 2>"$work/err"
-check "h2load as the client: every stream is shown once" equal streams "$(json "$work/h2load.json" "len({(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['tlslens.role'] == 'client' and
+check "h2load as the client: every stream is shown once" equal streams "$(json "$work/h2load.json" "len({
+		(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['tlslens.role'] == 'client' and
 	x['http.response.body.size'] == 4000 and 'tlslens.partial' not in x})")" $streams
 
 cat >"$work/h2client.py" <<-PYTHON
@@ -150,6 +152,7 @@ cat >"$work/h2client.py" <<-PYTHON
 PYTHON
 "$program" -o json:"$work/h2.json" -- $python "$work/h2client.py" >"$work/out" 2>"$work/err"
 check "python3-h2 ends well" equal status $? 0
-check "python3-h2: padding, trailers and a reset" equal streams "$(json "$work/h2.json" "sorted((x['tlslens.stream.id'], x['http.request.body.size'], x.get('error.type')) for x in t)")" \
+check "python3-h2: padding, trailers and a reset" equal streams "$(json "$work/h2.json" "sorted(
+		(x['tlslens.stream.id'], x['http.request.body.size'], x.get('error.type')) for x in t)")" \
 	"[(1, 100, 'CANCEL'), (3, 103, '404'), (5, 105, '404')]"
 finish
