@@ -31,6 +31,14 @@
 #define A_DNS_ANSWERS "dns.answers"
 #define A_DNS_RESOLVED_IP "dns.resolved_ip"
 
+/* of the response's head: "aa", "tc" (truncated), "rd", "ra", "ad", "cd" */
+#define A_DNS_FLAGS "tlslens.dns.flags"
+/* the OPT records, e.g. "version 0, udp 1232, do, client-subnet 192.0.2.0/24/0" */
+#define A_DNS_REQUEST_EDNS "tlslens.dns.request.edns"
+#define A_DNS_RESPONSE_EDNS "tlslens.dns.response.edns"
+/* how often the query was sent again before its answer */
+#define A_DNS_RETRANSMISSIONS "tlslens.dns.retransmissions"
+
 /* every header, order and duplicates kept (ATTR_HEADERS); trailers are marked in the elements */
 #define A_REQUEST_HEADERS "tlslens.request.headers"
 #define A_RESPONSE_HEADERS "tlslens.response.headers"
