@@ -71,7 +71,7 @@ static int make_key(struct key *k, const char *prefix, struct str header)
 	buf_puts(&full, prefix);
 	field_header_name(&full, header);
 	buf_putc(&quoted, ',');
-	json_string(&quoted, (struct str){(const char *)full.p, full.n});
+	json_quoted(&quoted, (struct str){(const char *)full.p, full.n});
 	buf_putc(&quoted, ':');
 	err = full.err ? full.err : quoted.err;
 	if (!err && quoted.n > sizeof(k->text))
@@ -116,7 +116,7 @@ static void put_strs(struct buf *b, const struct attr *a)
 	for (uint32_t i = 0; i < a->count; i++) {
 		if (i)
 			buf_putc(b, ',');
-		json_string(b, a->strs[i]);
+		json_quoted(b, a->strs[i]);
 	}
 	buf_putc(b, ']');
 }
@@ -130,12 +130,12 @@ static void put_header(struct buf *b, const struct header *h)
 	if (unknown)
 		json_puts(b, STR("null"));
 	else
-		name_ok = json_string(b, h->name);
+		name_ok = json_quoted(b, h->name);
 	json_puts(b, STR(",\"value\":"));
 	if (!h->value.p && (unknown || h->oversize))
 		json_puts(b, STR("null"));
 	else
-		value_ok = json_string(b, h->value);
+		value_ok = json_quoted(b, h->value);
 	if (!name_ok) {
 		json_puts(b, STR(",\"name_base64\":"));
 		json_base64(b, h->name);
@@ -174,7 +174,7 @@ static void put_value(struct buf *b, const struct attr *a)
 {
 	switch (a->type) {
 	case ATTR_STR:
-		json_string(b, a->str);
+		json_quoted(b, a->str);
 		break;
 	case ATTR_INT:
 		json_int(b, a->num);
@@ -250,12 +250,12 @@ static void put_allowed(struct json *j, const struct attr *a, bool response)
 		done |= 1ULL << k;
 		put_key(b, response ? &j->allow[k].response : &j->allow[k].request);
 		buf_putc(b, '[');
-		json_string(b, a->headers[i].value);
+		json_quoted(b, a->headers[i].value);
 		for (uint32_t more = i + 1; more < a->count; more++) {
 			if (allowed_index(j, &a->headers[more]) != k)
 				continue;
 			buf_putc(b, ',');
-			json_string(b, a->headers[more].value);
+			json_quoted(b, a->headers[more].value);
 		}
 		buf_putc(b, ']');
 	}

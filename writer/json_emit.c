@@ -84,7 +84,7 @@ static uint8_t *put_step(uint8_t *o, const uint8_t **pos, const uint8_t *step, c
 	return o;
 }
 
-bool json_string(struct buf *b, struct str s)
+bool json_quoted(struct buf *b, struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *step;
 	bool valid = true;

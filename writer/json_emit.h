@@ -12,7 +12,7 @@
  * A string in its quotes. Control characters (C0, DEL, C1) become \u00NN, each ill-formed sequence one
  * U+FFFD. False when there was such a sequence, so that the caller can give the bytes in another form.
  */
-bool json_string(struct buf *b, struct str s);
+bool json_quoted(struct buf *b, struct str s);
 void json_int(struct buf *b, int64_t v);
 void json_base64(struct buf *b, struct str s);
 /* A value that is JSON already; line breaks between its tokens become spaces. */
