@@ -294,7 +294,7 @@ static int add_file(struct discovery *d, const struct tls_file *found, const str
 static int add_given(struct discovery *d, int fd, const struct known_file *k, const struct stat *st,
 		     const char *open_path, const char *shown_path)
 {
-	struct tls_file none = {.lib = TLS_LIB_GIVEN};
+	struct tls_file none = {.lib = TLS_LIB_GIVEN, .found_by = "--probe"};
 	size_t before = d->count;
 	struct tls_file *f;
 	int rc = add_file(d, k->rc == 0 ? &k->found : &none, st, open_path, shown_path);

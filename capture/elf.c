@@ -157,10 +157,10 @@ static bool is_function(struct elf_file *e, const GElf_Sym *sym)
 	       elf_is_code(e, sym->st_value);
 }
 
-static void take_symbol(const GElf_Sym *sym, const char *name, bool exported,
+static void take_symbol(const GElf_Sym *sym, const char *name, const char *where,
 			struct elf_symbol *syms, size_t count)
 {
-	int rank = exported				     ? RANK_EXPORTED
+	int rank = strcmp(where, ".dynsym") == 0	     ? RANK_EXPORTED
 		   : GELF_ST_BIND(sym->st_info) == STB_LOCAL ? RANK_LOCAL
 							     : RANK_GLOBAL;
 
@@ -169,6 +169,7 @@ static void take_symbol(const GElf_Sym *sym, const char *name, bool exported,
 			syms[i].rank = rank;
 			syms[i].addr = sym->st_value;
 			syms[i].size = sym->st_size;
+			syms[i].where = where;
 		}
 	}
 }
@@ -181,6 +182,9 @@ static bool walk_symbols(struct elf_file *e, struct elf_file *in, Elf_Scn *scn, 
 {
 	Elf_Data *data = section_data(scn, sh), *strings = linked_strings(in, sh);
 	size_t n = data && data->d_type == ELF_T_SYM ? data->d_size / sizeof(Elf64_Sym) : 0;
+	const char *where = sh->sh_type == SHT_DYNSYM ? ".dynsym"
+			    : in == e		      ? ".symtab"
+						      : "debug symbols";
 	GElf_Sym sym;
 
 	for (size_t i = 0; i < n; i++) {
@@ -192,7 +196,7 @@ static bool walk_symbols(struct elf_file *e, struct elf_file *in, Elf_Scn *scn, 
 			return true;
 		name = string_at(strings, sym.st_name);
 		if (name)
-			take_symbol(&sym, name, sh->sh_type == SHT_DYNSYM, syms, count);
+			take_symbol(&sym, name, where, syms, count);
 	}
 	return false;
 }
@@ -205,6 +209,7 @@ void elf_find_symbols(struct elf_file *e, struct elf_symbol *syms, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		syms[i].addr = syms[i].size = 0;
 		syms[i].rank = RANK_NONE;
+		syms[i].where = NULL;
 	}
 	for (struct elf_file *in = e; in && count; in = in->symbols)
 		while ((scn = elf_nextscn(in->elf, scn)))

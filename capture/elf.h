@@ -26,8 +26,9 @@ void elf_close(struct elf_file *e);
 struct elf_symbol {
 	const char *name; /* borrowed */
 	uint64_t addr;
-	uint64_t size; /* as the symbol says; 0 when it does not */
-	int rank;      /* private to elf.c: how good the definition found is */
+	uint64_t size;	   /* as the symbol says; 0 when it does not */
+	const char *where; /* static: the table that defines it, or NULL */
+	int rank;	   /* private to elf.c: how good the definition found is */
 };
 
 /*

@@ -120,10 +120,11 @@ static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64
 }
 
 /*
- * Fills addr[i] for each function, 0 where there is none, and skip[i] where none is to be expected.
+ * Fills addr[i] for each function, 0 where there is none, skip[i] where none is to be expected,
+ * and *where with the table that defines the first, which every row requires.
  */
 static void find_functions(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
-			   uint64_t *addr, uint64_t *size, bool *skip)
+			   uint64_t *addr, uint64_t *size, bool *skip, const char **where)
 {
 	struct elf_symbol syms[2 * FUNCS_MAX];
 
@@ -142,6 +143,7 @@ static void find_functions(struct elf_file *e, const struct tls_func *funcs, uns
 		else
 			addr[i] = syms[i].addr;
 	}
+	*where = n ? syms[0].where : NULL;
 	drop_odd_tables(funcs, n, addr);
 }
 
@@ -233,13 +235,15 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	struct tls_file made = *f;
 	uint64_t addr[FUNCS_MAX], size[FUNCS_MAX];
 	bool skip[FUNCS_MAX];
+	const char *where;
 
-	find_functions(e, row->funcs, n, addr, size, skip);
+	find_functions(e, row->funcs, n, addr, size, skip, &where);
 	for (unsigned int i = 0; i < n; i++)
 		if (row->funcs[i].required && !addr[i])
 			return -ENOENT;
 
 	made.lib = lib;
+	made.found_by = where;
 	made.site_count = made.missing_count = 0;
 	made.sites = calloc(n, sizeof(*made.sites));
 	made.missing = calloc(n, sizeof(*made.missing));

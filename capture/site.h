@@ -42,9 +42,10 @@ struct tls_file {
 	unsigned int lib; /* row of tls_libs */
 	char *open_path; /* owned: opens the very file, also when deleted or in another mount namespace */
 	char *shown_path; /* owned: what the process calls it, for people */
-	char *version;	/* owned or NULL: what the file says of itself, e.g. "OpenSSL 3.0.22 ..." */
-	char *build_id; /* owned or NULL, hex */
-	struct site *sites; /* owned */
+	char *version; /* owned or NULL: what the file says of itself, e.g. "OpenSSL 3.0.22 ..." */
+	const char *found_by; /* static: the symbols it was recognised by, or NULL */
+	char *build_id;	      /* owned or NULL, hex */
+	struct site *sites;   /* owned */
 	size_t site_count;
 	char **missing; /* owned: optional symbols of the row that were not found, borrowed names */
 	size_t missing_count;

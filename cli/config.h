@@ -46,6 +46,8 @@ struct config {
 	enum mode mode;
 	uint32_t *pids; /* owned */
 	size_t pid_count;
+	bool all;	  /* of doctor: every process */
+	bool doctor_json; /* -o json */
 	bool follow;
 	struct watch_rule watch[WATCH_RULES_MAX]; /* values borrowed from argv */
 	size_t watch_count;

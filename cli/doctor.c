@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Gathers what the doctor knows into one tree of facts, printed as JSON or, by cli/doctor_text.c, for people.
+ */
 #include "cli/doctor.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdarg.h>
@@ -9,9 +14,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "capture/bpf_load.h"
 #include "capture/discover.h"
 #include "capture/tls_libs.h"
-#include "cli/host.h"
+#include "cli/doctor_text.h"
 #include "cli/run.h"
 #include "select/human.h"
 
@@ -19,25 +25,48 @@
 #define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
 #define KERNEL(major, minor) ((major) << 16 | (minor))
 #define KERNEL_OLDEST KERNEL(5, 15)
+#define DETAIL_BYTES 512
 
 struct report {
-	FILE *out;
-	bool lacking; /* something that capturing needs is not there */
+	json_t *machine, *processes;  /* of the tree */
+	const struct given *given;    /* borrowed */
+	struct discover_cache *cache; /* owned */
+	bool lacking;		      /* something that capturing needs is not there */
 };
 
-/* One line: what, whether it is as it must be, and what it is. */
-__attribute__((format(printf, 4, 5))) static void say(struct report *r, const char *what, bool ok,
-						      const char *fmt, ...)
+/* File names, versions and the like are other people's bytes: made fit for a terminal. Owned. */
+static json_t *safe(const char *s)
 {
+	struct buf b = {0};
+	json_t *v = NULL;
+
+	if (s)
+		human_text(&b, str_from(s));
+	if (s && buf_ok(&b))
+		v = json_stringn((const char *)b.p, b.n);
+	buf_free(&b);
+	return v ? v : json_null();
+}
+
+/* What is checked, whether it is as it must be, what to do if not, and what it is. */
+__attribute__((format(printf, 5, 6))) static void say(struct report *r, const char *what, bool ok,
+						      const char *advice, const char *fmt, ...)
+{
+	json_t *check = json_object();
+	char detail[DETAIL_BYTES];
 	va_list ap;
 
-	fprintf(r->out, "%-3s %-14s ", ok ? "ok" : "NO", what);
 	va_start(ap, fmt);
-	vfprintf(r->out, fmt, ap);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
-	fputc('\n', r->out);
-	if (!ok)
+	json_object_set_new(check, "check", json_string(what));
+	json_object_set_new(check, "ok", json_boolean(ok));
+	json_object_set_new(check, "detail", safe(detail));
+	if (!ok) {
+		json_object_set_new(check, "advice", json_string(advice));
 		r->lacking = true;
+	}
+	json_array_append_new(r->machine, check);
 }
 
 /* A line of a small file of the kernel's, without its end; false when it cannot be read. */
@@ -59,26 +88,22 @@ static void check_kernel(struct report *r)
 {
 	struct utsname u;
 	unsigned int major = 0, minor = 0, version;
-	const char *how;
 
 	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2) {
-		say(r, "kernel", false, "its version cannot be read");
+		say(r, "kernel", false, "run it on Linux", "its version cannot be read");
 		return;
 	}
 	version = KERNEL(major, minor);
-	how = version >= KERNEL(6, 13)	? "one session link a file"
-	      : version >= KERNEL(6, 6) ? "two multi links a file"
-					: "a perf event a probe";
-	say(r, "kernel", version >= KERNEL_OLDEST, "%s %s, by its version: %s%s", u.release,
-	    u.machine, how, version >= KERNEL_OLDEST ? "" : "; 5.15 is the oldest supported");
+	say(r, "kernel", version >= KERNEL_OLDEST, "Linux 5.15 is the oldest supported", "%s %s",
+	    u.release, u.machine);
 }
 
 static void check_btf(struct report *r)
 {
-	if (access(BTF_PATH, R_OK) == 0)
-		say(r, "BTF", true, BTF_PATH);
-	else
-		say(r, "BTF", false, BTF_PATH ": %s (CONFIG_DEBUG_INFO_BTF)", strerror(errno));
+	bool ok = access(BTF_PATH, R_OK) == 0;
+
+	say(r, "BTF", ok, "use a kernel built with CONFIG_DEBUG_INFO_BTF", BTF_PATH "%s%s",
+	    ok ? "" : ": ", ok ? "" : strerror(errno));
 }
 
 static void check_lockdown(struct report *r)
@@ -86,19 +111,10 @@ static void check_lockdown(struct report *r)
 	char line[128];
 
 	if (!read_line(LOCKDOWN_PATH, "", line, sizeof(line)))
-		say(r, "lockdown", true, "not active, or not shown (securityfs)");
+		say(r, "lockdown", true, "", "not active, or not shown (securityfs)");
 	else
-		say(r, "lockdown", !strstr(line, "[confidentiality]"), "%s%s", line,
-		    strstr(line, "[confidentiality]") ? ": programs may not read memory" : "");
-}
-
-static void check_pids(struct report *r)
-{
-	if (host_pids())
-		say(r, "process ids", true, "those of the host");
-	else
-		say(r, "process ids", false,
-		    "of a pid namespace of its own (docker run --pid=host)");
+		say(r, "lockdown", !strstr(line, "[confidentiality]"),
+		    "boot with lockdown=integrity: programs may not read memory now", "%s", line);
 }
 
 /* CAP_SYS_ADMIN stands in for the two that were split off it in Linux 5.8. */
@@ -120,99 +136,194 @@ static void check_caps(struct report *r)
 
 	if (!read_line("/proc/self/status", "CapEff:", line, sizeof(line)) ||
 	    sscanf(line, "CapEff: %llx", &have) != 1) {
-		say(r, "capabilities", false, "/proc/self/status cannot be read");
+		say(r, "capabilities", false, "mount /proc", "/proc/self/status cannot be read");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
 		bool ok = have >> caps[i].cap & 1;
 
 		ok |= caps[i].by_admin && (have >> CAP_SYS_ADMIN & 1);
-		say(r, "capability", ok, "%s %s", caps[i].name, caps[i].need);
+		say(r, "capability", ok, "run it as root", "%s %s", caps[i].name, caps[i].need);
 	}
 }
 
-/* File names and versions are other people's bytes. */
-static void put_text(struct report *r, const char *text)
+/* Loads the programs in each form and takes them away again. One is enough. */
+static void check_probes(struct report *r)
 {
-	struct buf b = {0};
+	static const char *const kinds[] = {"session", "multi", "perf"};
+	const char *sockets = "none";
+	char list[64] = "";
+	size_t n = 0;
 
-	human_text(&b, str_from(text));
-	if (buf_ok(&b))
-		fwrite(b.p, 1, b.n, r->out);
-	buf_free(&b);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct bpf_load_cfg cfg = {.ring_mb = 1, .snap_bytes = 1, .probes = kinds[i]};
+		struct bpf_side *side = NULL;
+
+		if (bpf_load(&side, &cfg))
+			continue;
+		sockets = bpf_socket_probe(side);
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", kinds[i]);
+		bpf_unload(side);
+	}
+	say(r, "probes", n > 0, "see the messages on standard error", "%s; sockets by %s",
+	    n ? list : "none can be loaded", sockets);
 }
 
-/* Where its breakpoints go: on instructions that the kernel emulates, or on some that it must step. */
-static void put_sites(struct report *r, const struct tls_file *f, enum site_cost cost)
+static json_t *function_facts(const struct site *s)
 {
 	static const char *const costs[] = {
-		[SITE_CHEAP_INSIDE] = "cheap, inside the function:",
-		[SITE_CHEAP_ENTRY] = "cheap, at the first instruction:",
-		[SITE_STEPPED] = "stepped:",
+		[SITE_CHEAP_INSIDE] = "cheap, inside the function",
+		[SITE_CHEAP_ENTRY] = "cheap, at the first instruction",
+		[SITE_STEPPED] = "stepped",
 	};
-	bool first = true;
+	enum site_cost cost = site_cost(s);
+	json_t *o = json_object();
 
-	for (size_t i = 0; i < f->site_count; i++) {
-		const struct site *s = &f->sites[i];
-
-		if (site_cost(s) != cost)
-			continue;
-		if (first)
-			fprintf(r->out, "        %s ", costs[cost]);
-		fprintf(r->out, "%s%s", first ? "" : ", ", site_function(s));
-		if (cost == SITE_STEPPED && s->plan.why)
-			fprintf(r->out, " (%s)", s->plan.why);
-		first = false;
-	}
-	if (!first)
-		fputc('\n', r->out);
+	json_object_set_new(o, "name", safe(site_function(s)));
+	json_object_set_new(o, "cost", json_string(costs[cost]));
+	if (cost == SITE_STEPPED && s->plan.why)
+		json_object_set_new(o, "why", json_string(s->plan.why));
+	return o;
 }
 
-static void put_file(struct report *r, const struct tls_file *f)
+static json_t *library_facts(const struct tls_file *f)
 {
-	fputs("      ", r->out);
-	put_text(r, f->shown_path);
-	fprintf(r->out, ": %s%s", tls_lib_name(f->lib), f->version ? ", " : "");
-	put_text(r, f->version);
-	fprintf(r->out, ", %zu functions", f->site_count);
+	json_t *o = json_object(), *functions = json_array(), *missing = json_array();
+
+	json_object_set_new(o, "path", safe(f->shown_path));
+	json_object_set_new(o, "library", json_string(tls_lib_name(f->lib)));
+	json_object_set_new(o, "version", safe(f->version));
+	json_object_set_new(o, "build_id", safe(f->build_id));
+	json_object_set_new(o, "found_by", safe(f->found_by));
+	for (size_t i = 0; i < f->site_count; i++)
+		json_array_append_new(functions, function_facts(&f->sites[i]));
 	for (size_t i = 0; i < f->missing_count; i++)
-		fprintf(r->out, "%s%s", i ? ", " : "; not in this version: ", f->missing[i]);
-	fputc('\n', r->out);
-	for (enum site_cost cost = SITE_CHEAP_INSIDE; cost <= SITE_STEPPED; cost++)
-		put_sites(r, f, cost);
+		json_array_append_new(missing, safe(f->missing[i]));
+	json_object_set_new(o, "functions", functions);
+	json_object_set_new(o, "missing", missing);
+	return o;
 }
 
-static void check_process(struct report *r, uint32_t pid, const struct given *given)
+/* Why nothing of a process can be seen, and what to do. */
+static void explain(json_t *o, int err, const struct discovery *d)
 {
-	struct discovery d = {.given = given};
-	char what[32];
-	int err = discover_process(pid, &d);
+	const char *reason = "no TLS library is mapped", *advice;
 
-	snprintf(what, sizeof(what), "process %u", (unsigned int)pid);
-	if (err)
-		say(r, what, false, "%s", err == -ESRCH ? "no such process" : strerror(-err));
-	else
-		say(r, what, d.count > 0, "%zu files with TLS functions", d.count);
-	for (size_t i = 0; i < d.count; i++)
-		put_file(r, &d.files[i]);
-	for (size_t i = 0; i < d.note_count; i++) {
-		fputs("      ", r->out);
-		put_text(r, d.notes[i]);
-		fputc('\n', r->out);
+	if (err == -ESRCH) {
+		reason = "no such process";
+		advice = "it has ended, or is in another pid namespace";
+	} else if (err == -EACCES || err == -EPERM) {
+		reason = "its mappings may not be read";
+		advice = "run as root, or with CAP_SYS_PTRACE";
+	} else if (err) {
+		reason = strerror(-err);
+		advice = "its mappings could not be read";
+	} else if (d->note_count) {
+		reason = "no TLS functions were found in what it maps";
+		advice = "give symbols by --debug-file, or functions by --probe";
+	} else {
+		advice = "a library that it opens later is picked up while it is traced";
 	}
+	json_object_set_new(o, "reason", json_string(reason));
+	json_object_set_new(o, "advice", json_string(advice));
+}
+
+static void put_names(json_t *o, uint32_t pid)
+{
+	char path[64], text[4096];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	if (read_line(path, "", text, sizeof(text)))
+		json_object_set_new(o, "comm", safe(text));
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	n = readlink(path, text, sizeof(text) - 1);
+	if (n > 0) {
+		text[n] = '\0';
+		json_object_set_new(o, "exe", safe(text));
+	}
+}
+
+/* False when there is nothing to tell of it and `always` is not asked for. */
+static bool check_process(struct report *r, uint32_t pid, bool always)
+{
+	struct discovery d = {.given = r->given, .cache = r->cache};
+	int err = discover_process(pid, &d);
+	bool told = always || d.count || d.note_count;
+	json_t *o, *libraries, *notes;
+
+	if (told) {
+		o = json_object();
+		libraries = json_array();
+		notes = json_array();
+		json_object_set_new(o, "pid", json_integer(pid));
+		put_names(o, pid);
+		json_object_set_new(o, "traceable", json_boolean(d.count > 0));
+		if (!d.count)
+			explain(o, err, &d);
+		for (size_t i = 0; i < d.count; i++)
+			json_array_append_new(libraries, library_facts(&d.files[i]));
+		for (size_t i = 0; i < d.note_count; i++)
+			json_array_append_new(notes, safe(d.notes[i]));
+		json_object_set_new(o, "libraries", libraries);
+		json_object_set_new(o, "notes", notes);
+		json_array_append_new(r->processes, o);
+	}
+	if (always && !d.count)
+		r->lacking = true;
 	discovery_clear(&d);
+	return told;
+}
+
+/* Every process but this one and those of the kernel; returns how many have nothing to tell. */
+static json_int_t check_all(struct report *r)
+{
+	DIR *dir = opendir("/proc");
+	json_int_t others = 0;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		uint32_t pid = isdigit((unsigned char)e->d_name[0])
+				       ? (uint32_t)strtoul(e->d_name, NULL, 10)
+				       : 0;
+
+		if (pid && pid != (uint32_t)getpid() && !check_process(r, pid, false))
+			others++;
+	}
+	if (dir)
+		closedir(dir);
+	return others;
 }
 
 int doctor(const struct config *cfg, FILE *out)
 {
-	struct report r = {.out = out};
+	struct report r = {
+		.machine = json_array(),
+		.processes = json_array(),
+		.given = &cfg->given,
+		.cache = discover_cache_new(),
+	};
+	json_t *facts = json_object();
 
 	check_kernel(&r);
 	check_btf(&r);
 	check_lockdown(&r);
 	check_caps(&r);
-	check_pids(&r);
+	check_probes(&r);
 	for (size_t i = 0; i < cfg->pid_count; i++)
-		check_process(&r, cfg->pids[i], &cfg->given);
+		check_process(&r, cfg->pids[i], true);
+	if (cfg->all)
+		json_object_set_new(facts, "processes_without_tls", json_integer(check_all(&r)));
+	json_object_set_new(facts, "ok", json_boolean(!r.lacking));
+	json_object_set_new(facts, "machine", r.machine);
+	json_object_set_new(facts, "processes", r.processes);
+	if (cfg->doctor_json) {
+		json_dumpf(facts, out, JSON_COMPACT);
+		fputc('\n', out);
+	} else {
+		doctor_text(facts, out);
+	}
+	json_decref(facts);
+	discover_cache_free(r.cache);
 	return r.lacking ? EXIT_NOTHING : EXIT_DONE;
 }

@@ -413,7 +413,9 @@ const struct option_row option_rows[] = {
 	{0, "no-descendants", NULL, LIVE,
 	 "with -- CMD: only the command itself (it may then use ptrace)", set_flag,
 	 AT(no_descendants), 1, 0},
-	{'o', "output", "FORMAT[:FILE]", RUNS,
+	{0, "all", NULL, MODE_DOCTOR, "every process that has a TLS library", set_flag, AT(all), 1,
+	 0},
+	{'o', "output", "FORMAT[:FILE]", ANY,
 	 "text, json, pcapng or raw, to FILE or standard output; repeatable", set_output, 0, 0, 0},
 	{'w', "write", "FILE", RUNS, "short for -o pcapng:FILE", set_write, 0, 0, 0},
 	{0, "duration", "SEC", LIVE, "stop after so many seconds", set_duration, 0, 0, 0},
@@ -607,12 +609,24 @@ static int check_modes(struct parse *p)
 	return 0;
 }
 
+static int check_doctor_output(struct config *cfg, struct why *why)
+{
+	const struct output *o = &cfg->outputs[0];
+
+	if (!cfg->output_count)
+		return 0;
+	cfg->doctor_json = !strcmp(o->format, "json");
+	if (strcmp(o->path, "-") || (!cfg->doctor_json && strcmp(o->format, "text")))
+		return refuse(why, "doctor writes text or json, to standard output");
+	return 0;
+}
+
 static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
 {
 	static const struct output text = {"text", "text", "-"}, json = {"json", "json", "-"};
 
 	if (cfg->mode == MODE_DOCTOR)
-		return 0;
+		return check_doctor_output(cfg, why);
 	if (!cfg->output_count)
 		cfg->outputs[cfg->output_count++] = stdout_tty ? text : json;
 	for (size_t i = 0; i < cfg->output_count; i++) {
@@ -681,7 +695,7 @@ void options_help(FILE *out)
 	fputs("Usage: tlslens [OPTIONS] -p PID[,PID...]\n"
 	      "       tlslens [OPTIONS] -- COMMAND [ARG...]\n"
 	      "       tlslens [OPTIONS] replay FILE\n"
-	      "       tlslens doctor [-p PID[,PID...]]\n"
+	      "       tlslens doctor [-p PID[,PID...] | --all] [-o json]\n"
 	      "Show what processes say over TLS.\n\n",
 	      out);
 	for (const struct option_row *row = option_rows; row->name; row++) {

@@ -187,6 +187,14 @@ doctor() {
 	equal status $? 0 && grep -q 'libssl' "$work/out" && ! grep -q '^NO' "$work/out"
 }
 check "doctor finds the library" doctor
+doctor_json() {
+	"$program" doctor -p $worker,$plain -o json >"$work/out" 2>"$work/err"
+	equal status $? 3 && equal facts "$(json "$work/out" "[(p['pid'] == $worker, p['traceable'], 'advice' in p,
+		[(l['library'], l['found_by'], 'SSL_read' in [f['name'] for f in l['functions']]) for l in p['libraries']])
+		for p in t[0]['processes']] + [t[0]['ok'], [c for c in t[0]['machine'] if not c['ok']]]")" \
+		"[(True, True, False, [('openssl', '.dynsym', True)]), (False, False, True, []), False, []]"
+}
+check "doctor as JSON" doctor_json
 check "doctor of a process without one" prints 3 '^NO +process' doctor -p $plain
 
 finish

@@ -258,6 +258,9 @@ static void test_modes(void **state)
 	assert_int_equal(g.cfg.mode, MODE_REPLAY);
 	assert_string_equal(g.cfg.replay_path, "run.raw");
 	config_free(&g.cfg);
+	accept_line(&g, "doctor --all -o json");
+	assert_true(g.cfg.all && g.cfg.doctor_json);
+	config_free(&g.cfg);
 	accept_line(&g, "doctor -p 3");
 	assert_int_equal(g.cfg.mode, MODE_DOCTOR);
 	assert_int_equal(g.cfg.output_count, 0);
@@ -273,7 +276,9 @@ static void test_modes(void **state)
 	refuse_line("replay a -p 1", "--pid does not go with replay");
 	refuse_line("replay a --duration 1", "--duration does not go with replay");
 	refuse_line("replay a -- cmd", "a command does not go with replay");
-	refuse_line("doctor -o json", "--output does not go with doctor");
+	refuse_line("doctor -o pcapng", "doctor writes text or json");
+	refuse_line("doctor -o json:file", "to standard output");
+	refuse_line("--all -p 3", "--all does not go with tracing");
 }
 
 static void test_ready_fd(void **state)
