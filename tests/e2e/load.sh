@@ -55,8 +55,9 @@ check "replay: the same JSON" cmp "$work/json" "$work/again/json"
 check "replay: the same packets" cmp "$work/pcapng" "$work/again/pcapng"
 # As on another machine: another user, no /proc of these processes, another host name and time zone
 chmod 644 "$work/raw" && cp "$program" "$work/tlslens"
-unshare --mount --uts bash -c 'mount -t tmpfs none /proc && hostname elsewhere && TZ=Asia/Tokyo exec setpriv \
-	--reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$1/tlslens" replay "$1/raw" -o json' - "$work" \
+unshare --mount --uts bash -c 'mount --bind "$1" /mnt && mount -t tmpfs none /proc && hostname elsewhere &&
+	TZ=Asia/Tokyo exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+	/mnt/tlslens replay /mnt/raw -o json' - "$work" \
 	>"$work/again/json" 2>"$work/err"
 check "replay elsewhere: status" equal status $? 0
 check "replay elsewhere: the same JSON" cmp "$work/json" "$work/again/json"
