@@ -4,6 +4,7 @@
 # a few curls traced while real HTTPS requests run. Prints the transactions as they happen and leaves
 # demo.pcapng in the current directory, nothing else.
 set -eu
+PATH=$PATH:/usr/sbin # where nginx is
 program=$(realpath "${BUILD:-build}")/tlslens
 work=$(mktemp -d)
 nginx=
