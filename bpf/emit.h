@@ -8,6 +8,11 @@
 #include "bpf/maps.h"
 
 #define ADD(where, n) ((void)__sync_fetch_and_add(&(where), (n)))
+/*
+ * A function with a stack frame of its own: a chain of calls may use 512 bytes, and clang gives every variable of
+ * everything inlined a place for itself.
+ */
+#define APART __noinline __attribute__((unused))
 #define NEXT_ID(kind) (__sync_fetch_and_add(&last_id.kind, 1) + 1)
 
 static __always_inline __u64 start_of(__u64 start_boottime)
@@ -102,7 +107,7 @@ static __always_inline void conn_renew(struct conn_state *c, __u32 flags)
 }
 
 /* The state of a context, made when it is new. NULL: the table is full. */
-static __always_inline struct conn_state *conn_get(struct proc_state *p, const struct conn_key *k)
+static APART struct conn_state *conn_get(struct proc_state *p, const struct conn_key *k)
 {
 	struct conn_state *c = bpf_map_lookup_elem(&conns, k);
 	struct conn_state fresh = {};
@@ -124,7 +129,7 @@ static __always_inline struct conn_state *conn_get(struct proc_state *p, const s
  * Ends the generation of a context. Without room for the record the state stays, marked, so that its final
  * positions are told later: with the next use of the address or when user space clears up.
  */
-static __always_inline void conn_end(struct proc_state *p, const struct conn_key *k)
+static APART void conn_end(struct proc_state *p, const struct conn_key *k)
 {
 	struct conn_state *c = bpf_map_lookup_elem(&conns, k);
 

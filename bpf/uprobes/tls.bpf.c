@@ -88,7 +88,7 @@ static __always_inline int depth_around(const struct call_stack *s, const struct
 	return depth;
 }
 
-static __always_inline int call_enter(const struct pt_regs *regs, __u64 cookie)
+static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
 	__u32 kind = COOKIE_KIND(cookie);
@@ -322,7 +322,7 @@ static __always_inline bool frame_pop(struct call_stack *s, __u64 sp, __u64 cook
 }
 
 /* `sp` is the stack pointer as it was at the function's first instruction. */
-static __always_inline int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
+static APART int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 {
 	__u64 id = bpf_get_current_pid_tgid(), total;
 	struct proc_state *p = proc_traced(id >> 32);
