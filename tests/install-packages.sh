@@ -28,6 +28,9 @@ fi
 
 for package in "${missing[@]}"; do
 	case $package in
-	nginx) [ ! -s /run/nginx.pid ] || "${root[@]}" service nginx stop >&2 || true ;;
+	nginx | haproxy) service=$package ;;
+	nghttp2-proxy) service=nghttpx ;;
+	*) continue ;;
 	esac
+	"${root[@]}" service "$service" stop >/dev/null 2>&1 || true
 done
