@@ -58,7 +58,9 @@ struct config {
 	struct output outputs[CONFIG_OUTPUTS_MAX];
 	size_t output_count;
 	uint64_t duration_ns; /* 0: no limit */
-	uint64_t count;	      /* 0: no limit */
+	bool summary;
+	uint64_t summary_ns; /* 0: at the end only */
+	uint64_t count;	     /* 0: no limit */
 	uint64_t ring_mb;
 	uint64_t snap_bytes;
 	const char *probes; /* borrowed from argv; NULL: the best the kernel has */

@@ -245,6 +245,20 @@ static int set_host_root(struct config *cfg, const struct option_row *row, const
 	return 0;
 }
 
+static int set_summary(struct config *cfg, const struct option_row *row, const char *value,
+		       struct why *why)
+{
+	const char *end;
+	uint64_t s;
+
+	(void)row;
+	if (!number(value, &s, &end) || *end || s > (uint64_t)DURATION_MAX_S)
+		return refuse(why, "--summary takes seconds, or 0 for the end, not '%s'", value);
+	cfg->summary = true;
+	cfg->summary_ns = s * 1000000000u;
+	return 0;
+}
+
 static int set_duration(struct config *cfg, const struct option_row *row, const char *value,
 			struct why *why)
 {
@@ -327,7 +341,10 @@ static int set_output(struct config *cfg, const struct option_row *row, const ch
 
 	(void)row;
 	if (!format)
-		return refuse(why, "-o '%s': the formats are text, json, pcapng and raw", value);
+		return refuse(why,
+			      "-o '%s': the formats are text, json, pcapng, summary, summary-json "
+			      "and raw",
+			      value);
 	if (!*path)
 		return refuse(why, "-o '%s': the file name is empty", value);
 	return add_output(cfg, value, format, path, why);
@@ -416,7 +433,8 @@ const struct option_row option_rows[] = {
 	{0, "all", NULL, MODE_DOCTOR, "every process that has a TLS library", set_flag, AT(all), 1,
 	 0},
 	{'o', "output", "FORMAT[:FILE]", ANY,
-	 "text, json, pcapng or raw, to FILE or standard output; repeatable", set_output, 0, 0, 0},
+	 "text, json, pcapng, summary or raw, to FILE or standard output; repeatable", set_output,
+	 0, 0, 0},
 	{'w', "write", "FILE", RUNS, "short for -o pcapng:FILE", set_write, 0, 0, 0},
 	{0, "duration", "SEC", LIVE, "stop after so many seconds", set_duration, 0, 0, 0},
 	{0, "count", "N", RUNS, "stop after so many transactions", set_count, AT(count), 1,
@@ -428,6 +446,8 @@ const struct option_row option_rows[] = {
 	{0, "filter", "EXPR", RUNS, "transactions that fit, such as 'event.duration > 100ms'",
 	 set_filter, 0, 0, 0},
 	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
+	{0, "summary", "SEC", RUNS, "who talks to whom: a table every SEC seconds; 0: at the end",
+	 set_summary, 0, 0, 0},
 	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
 	{0, "no-redact", NULL, RUNS, "leave secrets in the output", set_flag, AT(no_redact), 1, 0},
 	{0, "pcap-framing", "null|tcp", RUNS,
@@ -621,14 +641,27 @@ static int check_doctor_output(struct config *cfg, struct why *why)
 	return 0;
 }
 
+static bool has_summary(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->output_count; i++)
+		if (!strncmp(cfg->outputs[i].format, "summary", 7))
+			return true;
+	return false;
+}
+
 static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
 {
-	static const struct output text = {"text", "text", "-"}, json = {"json", "json", "-"};
+	static const struct output text = {"text", "text", "-"}, json = {"json", "json", "-"},
+				   summary = {"summary", "summary", "-"};
 
 	if (cfg->mode == MODE_DOCTOR)
 		return check_doctor_output(cfg, why);
 	if (!cfg->output_count)
-		cfg->outputs[cfg->output_count++] = stdout_tty ? text : json;
+		cfg->outputs[cfg->output_count++] = cfg->summary ? summary
+						    : stdout_tty ? text
+								 : json;
+	if (cfg->summary && !has_summary(cfg))
+		return refuse(why, "--summary beside other outputs: add -o summary:FILE");
 	for (size_t i = 0; i < cfg->output_count; i++) {
 		const struct output *o = &cfg->outputs[i];
 		bool raw = !strcmp(o->format, FORMAT_RAW);

@@ -42,6 +42,7 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 		.verbose = (unsigned int)cfg->verbose,
 		.tcp_framing = cfg->tcp_framing,
 		.redacted = !cfg->no_redact,
+		.summary_ns = cfg->summary_ns,
 	};
 	struct out *out;
 	void *self;

@@ -62,8 +62,14 @@ static int fanout_chunk(struct sink *s, const struct chunk *c)
 
 static int fanout_tick(struct sink *s, uint64_t now_ns)
 {
-	(void)now_ns;
-	return ((struct fanout *)s)->err;
+	struct fanout *f = (struct fanout *)s;
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->ops->tick && !m->err)
+			note(f, m, m->ops->tick(m->self, now_ns));
+	}
+	return f->err;
 }
 
 static const struct sink_ops fanout_ops = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A writer is a row: text, json, pcapng. It knows the envelope of a transaction and the types of its
+ * A writer is a row: text, json, pcapng, summary. It knows the envelope of a transaction and the types of its
  * attributes, no protocol. I/O errors come back from every call, once lost nothing is hidden.
  */
 #ifndef TLSLENS_WRITER_WRITER_H
@@ -16,6 +16,7 @@ struct writer_cfg {
 	const char *const *header_allow; /* json: http.*.header.<lower>, NULL: the default list */
 	bool tcp_framing;		 /* pcapng: plain TCP instead of the NULL cipher */
 	bool redacted;			 /* pcapng: said in the section comment */
+	uint64_t summary_ns;		 /* summary: how often, 0: at the end only */
 	bool unbuffered;		 /* flush after every event (a pipe, a terminal) */
 };
 
@@ -26,12 +27,14 @@ struct writer_ops {
 	int (*open)(void **self, struct out *out, const struct writer_cfg *cfg);
 	int (*txn)(void *self, const struct txn *t);	 /* NULL when !wants_txns */
 	int (*chunk)(void *self, const struct chunk *c); /* NULL when !wants_chunks */
+	int (*tick)(void *self, uint64_t now_ns); /* record time (CLOCK_REALTIME); may be NULL */
 	int (*flush)(void *self);
 	/* Writes what is left, closes `out`, frees; the first error seen. */
 	int (*close)(void *self);
 };
 
-extern const struct writer_ops writer_text, writer_json, writer_pcapng;
+extern const struct writer_ops writer_text, writer_json, writer_pcapng, writer_summary,
+	writer_summary_json;
 extern const struct writer_ops *const writer_rows[]; /* NULL-terminated */
 const struct writer_ops *writer_by_name(const char *name);
 

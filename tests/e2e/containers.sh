@@ -128,7 +128,8 @@ check "every request that the server saw" equal paths "$(of_server a)" "['/a1', 
 check "Wireshark names the container" names_in_wireshark
 check "as many requests in packets as in JSON" same_number a
 
-start_tracing --container "$a" --container "$b" -o "json:$work/both.jsonl" -w "$work/both.pcapng"
+start_tracing --container "$a" --container "$b" -o "json:$work/both.jsonl" -w "$work/both.pcapng" \
+	-o "summary-json:$work/who.jsonl"
 for i in 1 2 3; do
 	ask "$a" "/a$i" >/dev/null
 	ask "$b" "/b$i" >/dev/null
@@ -142,6 +143,11 @@ each_by_itself() {
 	equal "the servers' paths" "$(of_server both)" "['/a1', '/a2', '/a3', '/b1', '/b2', '/b3']"
 }
 check "each with its own name, none missing" each_by_itself
+who() {
+	json "$work/who.jsonl" "sorted((x['container.name'], x['http.route'], x['server.port'], x['tlslens.summary.count'])
+		for x in t if x['process.executable.name'] == 'nginx' and x['http.route'].endswith('2'))"
+}
+check "the summary tells them apart" equal "who" "$(who)" "[('$a', '/a2', 8443, 1), ('$b', '/b2', 8443, 1)]"
 check "both in packets, as many as in JSON" same_number both
 
 start_tracing --cgroup "/$b" --filter 'url.path ~ "^/c2"' -o "json:$work/c.jsonl"

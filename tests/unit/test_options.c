@@ -129,6 +129,8 @@ static void test_command(void **state)
 	refuse_line("--container= ", "needs a value");
 	refuse_line("--uid no-such-user", "there is no user");
 	refuse_line("--uid root --host-root here", "absolute path");
+	refuse_line("-p 1 --summary 5 -o json", "-o summary");
+	refuse_line("-p 1 --summary x", "takes seconds");
 	refuse_line("-p 1 --sample 2/3", "1/10");
 	refuse_line("-p 1 --sample 1/0", "1/10");
 	refuse_line("-p 1 --filter server.prt", "--filter, column 1: ");
