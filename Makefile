@@ -98,6 +98,14 @@ $(BUILD)/bpf/tlslens.bpf.o: $(BPF_OBJS)
 $(SKEL): $(BUILD)/bpf/tlslens.bpf.o
 	$(call run,BPF,$@) $(BPFTOOL) gen skeleton $< name tlslens > $@.tmp && mv $@.tmp $@
 
+# Every attribute that a parser may give, for filters to know their names.
+ATTR_LIST = $(BUILD)/core/attr_list.h
+$(ATTR_LIST): core/attr_names.h
+	@mkdir -p $(@D)
+	$(call run,GEN,$@) sed -nE '/_PREFIX /d; s/^#define (A_[A-Z0-9_]+) .*/\1,/p' $< > $@
+
+$(addprefix $(BUILD)/,select/fields.o san/select/fields.o fuzz/select/fields.o): | $(ATTR_LIST)
+
 # Must stand before the first compilation; later the dependency files name it where it is included.
 $(patsubst %,$(BUILD)/%,$(filter capture/%,$(LIB))): | $(SKEL)
 $(patsubst %,$(BUILD)/san/%,$(filter capture/%,$(LIB))): | $(SKEL)

@@ -474,45 +474,7 @@ static bool str_starts(const char *s, const char *prefix)
 bool field_is_attribute(const char *name)
 {
 	static const char *const names[] = {
-		A_HTTP_METHOD,
-		A_HTTP_STATUS,
-		A_HTTP_REQUEST_BODY_SIZE,
-		A_HTTP_RESPONSE_BODY_SIZE,
-		A_HTTP_REQUEST_BODY_CONTENT,
-		A_HTTP_RESPONSE_BODY_CONTENT,
-		A_URL_FULL,
-		A_URL_SCHEME,
-		A_URL_PATH,
-		A_URL_QUERY,
-		A_ERROR_TYPE,
-		A_RPC_SYSTEM,
-		A_RPC_METHOD,
-		A_RPC_STATUS,
-		A_DNS_QUESTION_NAME,
-		A_DNS_QUESTION_TYPE,
-		A_DNS_RESPONSE_CODE,
-		A_DNS_ID,
-		A_DNS_ANSWERS,
-		A_DNS_RESOLVED_IP,
-		A_REQUEST_HEADERS,
-		A_RESPONSE_HEADERS,
-		A_REQUEST_BODY_BASE64,
-		A_RESPONSE_BODY_BASE64,
-		A_INTERIM,
-		A_AMBIGUITY,
-		A_GRPC_MESSAGE,
-		A_GRPC_TIMEOUT_NS,
-		A_GRPC_REQUEST_ENCODING,
-		A_GRPC_RESPONSE_ENCODING,
-		A_GRPC_REQUEST_MESSAGES,
-		A_GRPC_RESPONSE_MESSAGES,
-		A_WS_OPCODE,
-		A_WS_CLOSE_CODE,
-		A_WS_SIZE,
-		A_WS_CONTENT,
-		A_REQUEST_BODY_CODING,
-		A_RESPONSE_BODY_CODING,
-
+#include "core/attr_list.h" /* made from core/attr_names.h */
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

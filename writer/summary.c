@@ -114,7 +114,7 @@ static void put_key(struct buf *b, const struct sums_row *r, int k)
 	if (k == SUMS_PORT)
 		buf_put(b, r->v[k].p, r->v[k].n);
 	else
-		json_string(b, r->v[k]);
+		json_quoted(b, r->v[k]);
 }
 
 static int write_json(struct summary *s, struct buf *b)
