@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "capture/elf.h"
+#include "capture/ld_paths.h"
 
 #define DESCENDANT_PASSES 8 /* over /proc, until no new child appears */
 
@@ -323,41 +323,17 @@ bool target_has_tls(const struct target *t)
 	return false;
 }
 
-static bool is_dynamic(const char *path)
+static int take_none(void *arg, int fd, const char *open_path, const char *shown_path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct elf_file *e;
-	bool dynamic = false;
-
-	if (fd >= 0 && elf_open(&e, fd) == 0) {
-		dynamic = elf_has_interpreter(e);
-		elf_close(e);
-	}
-	if (fd >= 0)
-		close(fd);
-	return dynamic;
+	(void)arg, (void)fd, (void)open_path, (void)shown_path;
+	return 0;
 }
 
-/* In a program that can load libraries by itself the name stands in a string table. */
 bool target_may_load_tls(const struct target *t)
 {
-	static const char name[] = "\0dlopen";
-	char path[64], block[65536];
-	size_t keep = 0, n;
-	bool found = false;
-	FILE *f;
+	bool opens;
 
-	snprintf(path, sizeof(path), "/proc/%u/exe", t->key.tgid);
-	f = is_dynamic(path) ? fopen(path, "re") : NULL;
-	while (f && !found && (n = fread(block + keep, 1, sizeof(block) - keep, f)) > 0) {
-		n += keep;
-		found = memmem(block, n, name, sizeof(name)) != NULL;
-		keep = n < sizeof(name) ? n : sizeof(name);
-		memmove(block, block + n - keep, keep);
-	}
-	if (f)
-		fclose(f);
-	return found;
+	return ld_each_needed(t->key.tgid, take_none, NULL, &opens) == 0 && opens;
 }
 
 void target_note_exec(const struct targets *ts, struct target *t)

@@ -70,7 +70,7 @@ void targets_add_descendants(struct targets *ts);
 size_t target_arm(struct targets *ts, struct target *t, bool linkable);
 /* Arms again when its executable mappings changed since. */
 void target_rearm_if_changed(struct targets *ts, struct target *t);
-/* Maps a TLS file already, or may load one: it imports dlopen. */
+/* Maps a TLS file already, or may load one: it, or what it needs, imports dlopen. */
 bool target_has_tls(const struct target *t);
 bool target_may_load_tls(const struct target *t);
 

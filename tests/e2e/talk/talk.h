@@ -15,7 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char request[] = "GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+#ifndef TALK_PATH
+#define TALK_PATH "/hello"
+#endif
+
+static const char request[] =
+	"GET " TALK_PATH " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 static const char response[] =
 	"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
 
