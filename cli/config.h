@@ -70,6 +70,7 @@ struct config {
 	const char *body_types;	      /* borrowed from argv; NULL: all */
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
+	bool early;
 	struct filter *filter; /* owned, or NULL */
 	uint64_t sample;       /* one connection in so many; 0: every one */
 	bool tcp_framing;

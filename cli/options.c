@@ -445,6 +445,7 @@ const struct option_row option_rows[] = {
 	 set_body_types, 0, 0, 0},
 	{0, "filter", "EXPR", RUNS, "transactions that fit, such as 'event.duration > 100ms'",
 	 set_filter, 0, 0, 0},
+	{0, "early", NULL, RUNS, "show a request when it begins, too", set_flag, AT(early), 1, 0},
 	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
 	{0, "summary", "SEC", RUNS, "who talks to whom: a table every SEC seconds; 0: at the end",
 	 set_summary, 0, 0, 0},

@@ -91,6 +91,7 @@ static int open_pipeline(struct run *r)
 	struct flow_cfg fcfg = {.limits = limits_default};
 
 	fcfg.limits.body_bytes = r->settings.body_bytes;
+	fcfg.limits.early = r->cfg->early;
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
 	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
 	if (r->select)

@@ -268,8 +268,11 @@ static void take_request(struct h2 *h, enum dir d, struct h2_stream *st,
 	append(st, m, sec, trailers);
 	m->seen = true;
 	wait_for_request(h, st, false);
-	if (!trailers)
-		opened(h, st->id);
+	if (trailers)
+		return;
+	if (h->limits->early)
+		h2_txn_begun(h, d, st);
+	opened(h, st->id);
 }
 
 void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_section *sec,

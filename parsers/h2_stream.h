@@ -121,5 +121,7 @@ bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st
 
 /* h2_txn.c: the stream is over; hands its transaction to the sink. */
 void h2_txn_emit(struct h2 *h, struct h2_stream *st);
+/* Its request began, in direction d: a transaction of its own shows that. */
+void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st);
 
 #endif

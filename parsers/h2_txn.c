@@ -263,3 +263,38 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 	free_bodies(st);
 	h->sink->ops->txn(h->sink, x.t);
 }
+
+static struct str copy(struct arena *a, struct str v)
+{
+	return v.p ? arena_str(a, v.p, v.n) : STR_NONE;
+}
+
+void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
+{
+	const struct h2_msg *req = &st->msg[d];
+	struct txn *t = txn_new(h->conn);
+	struct exchange x = {.h = h, .t = t};
+	struct fields q = {0};
+
+	if (!t)
+		return;
+	find_fields(&q, req);
+	x.q.line.method = copy(&t->arena, q.line.method);
+	x.q.line.scheme = copy(&t->arena, q.line.scheme);
+	x.q.line.authority = copy(&t->arena, q.line.authority);
+	x.q.line.path = copy(&t->arena, q.line.path);
+	x.q.host = copy(&t->arena, q.host);
+	t->proto_name = "http";
+	t->proto_version = "2";
+	t->event_name = "http.exchange";
+	t->role = d == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
+	t->has_stream = true;
+	t->stream_id = st->id;
+	t->tid = st->txn->tid;
+	t->start_ns = t->end_ns = st->txn->start_ns;
+	t->flags = TXN_EARLY | (req->unknown ? TXN_UNKNOWN_HEADERS : 0);
+	add_request(&x);
+	if (q.content_type.p && grpc_content_type(q.content_type))
+		grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	h->sink->ops->txn(h->sink, t);
+}

@@ -210,6 +210,8 @@ static enum http1_step begin_request(struct http1 *p, struct http1_input *in, st
 	e->txn->tid = p->side[in->dir].section_tid;
 	e->request.state = MESSAGE_OPEN;
 	http1_exchange_queue(&p->queue, e);
+	if (p->queue.limits->early)
+		http1_exchange_begun(&p->queue, e, p->side[in->dir].section_ns);
 	if (!e->unsure)
 		p->lost[in->dir] = 0;
 	/* The response to it was lost, or went out alone, before it was seen. */

@@ -362,3 +362,25 @@ void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e)
 	add_attrs(q, e);
 	q->sink->ops->txn(q->sink, t);
 }
+
+void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns)
+{
+	const struct http1_head *h = &e->request.head;
+	struct http1_exchange copy = {.txn = txn_new(q->conn)};
+	struct txn *t = copy.txn;
+
+	if (!t)
+		return;
+	copy.request.head.method = arena_str(&t->arena, h->method.p, h->method.n);
+	copy.request.head.target = arena_str(&t->arena, h->target.p, h->target.n);
+	copy.request.head.host = arena_str(&t->arena, h->host.p, h->host.n);
+	t->event_name = "http.exchange";
+	t->proto_name = "http";
+	t->proto_version = h->minor ? "1.1" : "1.0";
+	t->role = q->role;
+	t->tid = e->txn->tid;
+	t->start_ns = t->end_ns = ts_ns;
+	t->flags = TXN_EARLY;
+	add_request(q, &copy);
+	q->sink->ops->txn(q->sink, t);
+}

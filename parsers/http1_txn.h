@@ -106,6 +106,9 @@ void http1_queue_lost_request(struct http1_queue *q);
 /* Octets between messages were passed over unread: more messages may have been among them. */
 void http1_queue_skipped(struct http1_queue *q, bool requests);
 
+/* Shows, as a transaction of its own, that this exchange began with a request at ts_ns. */
+void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns);
+
 /* The transaction as it stands goes to the sink; frees the exchange. */
 void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e);
 

@@ -369,6 +369,7 @@ static const struct {
 	{{"tlslens.partial", get_flag,
 	  TXN_LATE | TXN_NO_REQUEST | TXN_CUT_REQUEST | TXN_NO_RESPONSE},
 	 0},
+	{{"tlslens.early", get_flag, TXN_EARLY}, 0},
 	{{"tlslens.ambiguous", get_flag, TXN_AMBIGUOUS}, 0},
 	{{"tlslens.unknown_headers", get_flag, TXN_UNKNOWN_HEADERS}, 0},
 };

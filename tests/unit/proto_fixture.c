@@ -141,6 +141,8 @@ static void set_limit(struct fixture *fx, const char *name, unsigned long v)
 		l->pipeline = (uint32_t)v;
 	else if (strcmp(name, "streams") == 0)
 		l->streams = (uint32_t)v;
+	else if (strcmp(name, "early") == 0)
+		l->early = v;
 	else if (strcmp(name, "continuations") == 0)
 		l->continuation_frames = (uint32_t)v;
 	else
