@@ -75,7 +75,7 @@ $(BUILD)/%.o: %.c
 
 # llhttp comes as C sources in Debian's node-llhttp; it is built, not copied into the tree.
 # Strict mode: what it accepts has one reading; everything else goes to parsers/http1_lenient.c.
-$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
+$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -O2 -g -c -o $@ $<
 
@@ -116,7 +116,7 @@ $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(CFLAGS) $(SAN) -MMD -MP -c -o $@ $<
 
-$(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c
+$(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -g $(SAN) -c -o $@ $<
 
@@ -144,7 +144,7 @@ $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(FUZZ) -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c
+$(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) $(LLHTTP_FLAGS) -O1 -g $(FUZZ) -c -o $@ $<
 
