@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bpf/event.h"
+
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 #define HEX_ID_CHARS 64
 
@@ -59,6 +61,28 @@ static bool fits_cgroup(const struct identity *id, struct str want)
 	       (path.n == want.n || path.p[want.n] == '/');
 }
 
+static bool fits_comm(const struct identity *id, struct str want)
+{
+	if (want.n > EV_COMM_BYTES - 1)
+		want.n = EV_COMM_BYTES - 1;
+	return str_eq(id->v[ID_COMM], want);
+}
+
+/* proc(5) marks the link when the file was removed, as an upgrade does. */
+static bool fits_exe(const struct identity *id, struct str want)
+{
+	static const char mark[] = " (deleted)";
+	struct str exe = id->v[ID_EXE];
+	size_t n = sizeof(mark) - 1;
+
+	if (str_eq(exe, want))
+		return true;
+	if (exe.n < n || memcmp(exe.p + exe.n - n, mark, n) != 0)
+		return false;
+	exe.n -= n;
+	return str_eq(exe, want);
+}
+
 static bool fits(const struct watch_rule *r, const struct identity *id)
 {
 	struct str want = str_from(r->value);
@@ -72,6 +96,12 @@ static bool fits(const struct watch_rule *r, const struct identity *id)
 		return fits_cgroup(id, want);
 	case WATCH_UID:
 		return id->v[ID_USER_ID].n && strtoul(id->v[ID_USER_ID].p, NULL, 10) == r->uid;
+	case WATCH_COMM:
+		return fits_comm(id, want);
+	case WATCH_EXE:
+		return fits_exe(id, want);
+	case WATCH_ALL:
+		return true;
 	case WATCH_KINDS:
 		break;
 	}

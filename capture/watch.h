@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules for processes that are traced whenever they come: of a container, a pod, a control group, a user.
+ * Rules for processes that are traced whenever they come: of a container, a pod, a control group, a user, by
+ * name or executable.
  * What matches is put into the kernel's process table, and only what is there is copied from.
  */
 #ifndef TLSLENS_CAPTURE_WATCH_H
@@ -16,6 +17,9 @@ enum watch_kind {
 	WATCH_POD,	 /* NAMESPACE/NAME, or NAME in any */
 	WATCH_CGROUP,	 /* path, with or without /sys/fs/cgroup, and what is below it */
 	WATCH_UID,
+	WATCH_COMM, /* name of the process, of which the kernel keeps 15 characters */
+	WATCH_EXE,  /* path of the executable, as the process sees it */
+	WATCH_ALL,
 	WATCH_KINDS,
 };
 

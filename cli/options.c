@@ -235,6 +235,13 @@ static int set_watch(struct config *cfg, const struct option_row *row, const cha
 	return 0;
 }
 
+static int set_all(struct config *cfg, const struct option_row *row, const char *value,
+		   struct why *why)
+{
+	cfg->all = true;
+	return set_watch(cfg, row, value ? value : "everything", why);
+}
+
 static int set_host_root(struct config *cfg, const struct option_row *row, const char *value,
 			 struct why *why)
 {
@@ -430,8 +437,11 @@ const struct option_row option_rows[] = {
 	{0, "no-descendants", NULL, LIVE,
 	 "with -- CMD: only the command itself (it may then use ptrace)", set_flag,
 	 AT(no_descendants), 1, 0},
-	{0, "all", NULL, MODE_DOCTOR, "every process that has a TLS library", set_flag, AT(all), 1,
-	 0},
+	{0, "comm", "NAME", LIVE, "trace every process of this name, also when it starts later",
+	 set_watch, 0, WATCH_COMM, 0},
+	{0, "exe", "PATH", LIVE, "the same by executable", set_watch, 0, WATCH_EXE, 0},
+	{0, "all", NULL, LIVE | MODE_DOCTOR, "every process that has a TLS library", set_all, 0,
+	 WATCH_ALL, 0},
 	{'o', "output", "FORMAT[:FILE]", ANY,
 	 "text, json, pcapng, summary or raw, to FILE or standard output; repeatable", set_output,
 	 0, 0, 0},
@@ -620,11 +630,12 @@ static int check_modes(struct parse *p)
 		return refuse(p->why, "replay needs the recording to read");
 	if (cfg->mode == MODE_TRACE && !cfg->command && !cfg->pid_count && !cfg->watch_count)
 		return refuse(p->why,
-			      "nothing to trace: give -p PID, --container, --pod, --cgroup, "
-			      "--uid, or -- COMMAND (see --help)");
+			      "nothing to trace: give -p PID, --comm, --exe, --all, --container, "
+			      "--pod, --cgroup, --uid, or -- COMMAND (see --help)");
 	if (cfg->command && cfg->watch_count)
-		return refuse(p->why, "a command does not go with --container, --pod, --cgroup and "
-				      "--uid");
+		return refuse(p->why,
+			      "a command does not go with --comm, --exe, --all, --container, "
+			      "--pod, --cgroup and --uid");
 	if (cfg->no_descendants && !cfg->command)
 		return refuse(p->why, "--no-descendants goes with -- COMMAND only");
 	return 0;

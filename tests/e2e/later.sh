@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Libraries that a traced process opens later, by a name that says nothing, unlinked at once, and replaced by
-# another file of the same name: found while it runs.
+# another file of the same name: found while it runs. Processes that are watched for by name or executable.
 source "$(dirname "$0")/lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -62,4 +62,43 @@ start_tracing -p $host -o json:"$work/json" --duration 60 || exit 1
 check "a library that was unlinked" wait_for 15 shown /first
 stop_tracing
 kill $host
+
+# By name and by executable. Probes are then placed for whoever maps the file: these have all of OpenSSL inside,
+# load nothing, and are nobody else's.
+build_static() { # NAME PATH
+	gcc -O2 -static -DTALK_PATH="\"$2\"" -o "$work/$1" "$here/talk/openssl.c" -lssl -lcrypto 2>/dev/null
+}
+build_static tlk-by-name-long /by-name
+build_static by-path /by-path
+build_static nobody /nobody
+request_until() { # PATH: everybody makes requests, until one for the path is shown
+	local who
+	for who in nobody tlk-by-name-long by-path; do
+		"$work/$who" client "$port"
+	done
+	shown "$1"
+}
+rm "$work/json"
+start_tracing --comm tlk-by-name-long -o json:"$work/json" --duration 60 || exit 1
+check "--comm, of processes that start later" wait_for 15 request_until /by-name
+stop_tracing
+check "nobody else is seen" equal paths \
+	"$(json "$work/json" "sorted({x['url.path'] for x in t})")" "['/by-name']"
+
+"$work/tlk-by-name-long" server "$work/cert.pem" "$work/key.pem" >"$work/port" &
+started+=($!)
+wait_for 10 test -s "$work/port"
+rm "$work/json"
+start_tracing --comm tlk-by-name-long -o json:"$work/json" --duration 60 || exit 1
+"$work/by-path" client "$(cat "$work/port")"
+stop_tracing
+check "--comm, of a process that runs" equal roles "$(json "$work/json" \
+	"[(x['url.path'], x['tlslens.role']) for x in t]")" "[('/by-path', 'server')]"
+
+rm "$work/json"
+start_tracing --exe "$work/by-path" -o json:"$work/json" --duration 60 || exit 1
+check "--exe, of processes that start later" wait_for 15 request_until /by-path
+stop_tracing
+check "nobody else is seen by that" equal paths \
+	"$(json "$work/json" "sorted({x['url.path'] for x in t})")" "['/by-path']"
 finish

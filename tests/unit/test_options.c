@@ -280,7 +280,7 @@ static void test_modes(void **state)
 	refuse_line("replay a -- cmd", "a command does not go with replay");
 	refuse_line("doctor -o pcapng", "doctor writes text or json");
 	refuse_line("doctor -o json:file", "to standard output");
-	refuse_line("--all -p 3", "--all does not go with tracing");
+	refuse_line("--all -- ls", "a command does not go with");
 }
 
 static void test_ready_fd(void **state)

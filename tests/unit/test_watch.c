@@ -26,6 +26,7 @@ static struct identity *web(const char *container_id)
 		{ID_CONTAINER_NAME, "shop-web-1"}, {ID_K8S_CONTAINER, "web"},
 		{ID_K8S_NAMESPACE, "shop"},	   {ID_K8S_POD, "web-0"},
 		{ID_CGROUP, "/apps/web/inner"},	   {ID_USER_ID, "33"},
+		{ID_COMM, "a-name-cut-shor"},	   {ID_EXE, "/usr/bin/web (deleted)"},
 	};
 	struct identity *id = identity_new((struct proc_key){.tgid = 7});
 
@@ -56,6 +57,14 @@ static void test_rules(void **state)
 		{{WATCH_POD, "shop/web", 0}, false},
 		{{WATCH_POD, "other/web-0", 0}, false},
 		{{WATCH_POD, "/web-0", 0}, false},
+		{{WATCH_COMM, "a-name-cut-shor", 0}, true},
+		{{WATCH_COMM, "a-name-cut-shorter", 0}, true},
+		{{WATCH_COMM, "a-name", 0}, false},
+		{{WATCH_EXE, "/usr/bin/web", 0}, true},
+		{{WATCH_EXE, "/usr/bin/web (deleted)", 0}, true},
+		{{WATCH_EXE, "/usr/bin/we", 0}, false},
+		{{WATCH_EXE, "web", 0}, false},
+		{{WATCH_ALL, "", 0}, true},
 		{{WATCH_CGROUP, "/apps/web/inner", 0}, true},
 		{{WATCH_CGROUP, "/apps/web", 0}, true},
 		{{WATCH_CGROUP, "/apps/web/", 0}, true},
@@ -133,7 +142,7 @@ static void see(void *arg, uint32_t pid)
 
 static void test_scan(void **state)
 {
-	const struct watch_rule rule = {WATCH_UID, "", geteuid()};
+	const struct watch_rule rule = {WATCH_UID, "", geteuid()}, all = {WATCH_ALL, "", 0};
 	pid_t child = fork();
 	struct seen s = {.child = (uint32_t)child};
 
@@ -149,6 +158,7 @@ static void test_scan(void **state)
 	assert_true(s.child_seen);
 	assert_false(s.self_seen);
 	assert_false(watch_fits_pid(&rule, 1, NULL, (uint32_t)child));
+	assert_false(watch_fits_pid(&all, 1, NULL, (uint32_t)getpid()));
 }
 
 int main(void)
