@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "capture/watch.h"
+#include "cli/resources.h"
 
 #include "capture/given.h"
 
@@ -71,8 +72,9 @@ struct config {
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
 	bool early;
-	struct filter *filter; /* owned, or NULL */
-	uint64_t sample;       /* one connection in so many; 0: every one */
+	struct resources resources; /* owned */
+	struct filter *filter;	    /* owned, or NULL */
+	uint64_t sample;	    /* one connection in so many; 0: every one */
 	bool tcp_framing;
 	enum color_mode color;
 	uint64_t verbose;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/source.h"
+#include "core/log.h"
 #include "select/filter.h"
 #include "writer/writer.h"
 
@@ -198,6 +199,19 @@ static int set_filter(struct config *cfg, const struct option_row *row, const ch
 	if (err == -EINVAL)
 		return refuse(why, "--filter, column %zu: %s", at.column, at.text);
 	return err ? refuse(why, "no memory") : 0;
+}
+
+static int set_resource(struct config *cfg, const struct option_row *row, const char *value,
+			struct why *why)
+{
+	int err = resources_add(&cfg->resources, value, strlen(value), false);
+
+	(void)row;
+	if (err == -ENOSPC)
+		return refuse(why, "more than %d resource attributes", RESOURCES_MAX);
+	return err ? refuse(why, "--resource takes NAME=VALUE with a name of its own, not '%s'",
+			    value)
+		   : 0;
 }
 
 static int set_sample(struct config *cfg, const struct option_row *row, const char *value,
@@ -457,6 +471,8 @@ const struct option_row option_rows[] = {
 	 set_filter, 0, 0, 0},
 	{0, "early", NULL, RUNS, "show a request when it begins, too", set_flag, AT(early), 1, 0},
 	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
+	{0, "resource", "NAME=VALUE", RUNS, "json: a field for every object; repeatable",
+	 set_resource, 0, 0, 0},
 	{0, "summary", "SEC", RUNS, "who talks to whom: a table every SEC seconds; 0: at the end",
 	 set_summary, 0, 0, 0},
 	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
@@ -686,6 +702,15 @@ static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
 	return 0;
 }
 
+/* What the environment says of where a live run is; in replay it would say it of another place. */
+static void adopt_environment(struct config *cfg)
+{
+	const char *list = getenv("OTEL_RESOURCE_ATTRIBUTES");
+
+	if (list && cfg->mode == MODE_TRACE && resources_add_list(&cfg->resources, list))
+		log_warn("OTEL_RESOURCE_ATTRIBUTES is not name=value,name=value: ignored");
+}
+
 int options_parse(struct config *cfg, int argc, char *const argv[], bool stdout_tty,
 		  struct why *why)
 {
@@ -720,6 +745,8 @@ int options_parse(struct config *cfg, int argc, char *const argv[], bool stdout_
 		err = check_modes(&p);
 	if (!err)
 		err = check_outputs(cfg, stdout_tty, why);
+	if (!err)
+		adopt_environment(cfg);
 	if (cfg->verbose >= 2 && !cfg->body_given)
 		cfg->body_bytes = BODY_BYTES_SHOWN;
 	return err;
@@ -731,6 +758,7 @@ void config_free(struct config *cfg)
 	free(cfg->pids);
 	cfg->pids = NULL;
 	cfg->pid_count = 0;
+	resources_free(&cfg->resources);
 	filter_free(cfg->filter);
 	cfg->filter = NULL;
 }

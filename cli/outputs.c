@@ -43,6 +43,8 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 		.tcp_framing = cfg->tcp_framing,
 		.redacted = !cfg->no_redact,
 		.summary_ns = cfg->summary_ns,
+		.resources = cfg->resources.v,
+		.resource_count = cfg->resources.count,
 	};
 	struct out *out;
 	void *self;

@@ -61,6 +61,7 @@ struct json {
 	size_t allow_first[ALLOW_NAME_MAX]; /* by length of the name: index + 1, or 0 */
 	struct field field;
 	struct buf line;
+	struct buf resources; /* as they stand at the end of every line */
 };
 
 static int make_key(struct key *k, const char *prefix, struct str header)
@@ -287,6 +288,7 @@ static int json_txn(void *self, const struct txn *t)
 	put_allowed_headers(j, t);
 	put_fields(j, t, j->lead, j->ref_count);
 	put_attrs(j, t, true);
+	buf_put(b, j->resources.p, j->resources.n);
 	buf_put(b, "}\n", 2);
 	err = b->err;
 	if (!err) {
@@ -309,6 +311,7 @@ static void json_free(struct json *j)
 {
 	field_free(&j->field);
 	buf_free(&j->line);
+	buf_free(&j->resources);
 	free(j);
 }
 
@@ -333,6 +336,11 @@ static int json_open(void **self, struct out *out, const struct writer_cfg *cfg)
 	j->unbuffered = cfg->unbuffered;
 	j->line.limit = LINE_MAX_BYTES;
 	j->ref_count = fields_list(j->refs, &j->lead);
+	for (size_t i = 0; i < cfg->resource_count; i++) {
+		json_key(&j->resources, cfg->resources[i].name);
+		json_quoted(&j->resources, cfg->resources[i].value);
+	}
+	err = j->resources.err;
 	for (size_t i = 0; !err && i < j->ref_count; i++)
 		err = make_key(&j->keys[i], j->refs[i].name, STR_NONE);
 	for (; !err && *allow; allow++)

@@ -9,15 +9,22 @@
 #include "core/sink.h"
 #include "writer/out.h"
 
+/* A pair that every JSON object gets: where the program runs. */
+struct resource {
+	struct str name, value;
+};
+
 struct writer_cfg {
-	bool color;			 /* text */
-	unsigned int verbose;		 /* text: 1 headers, 2 bodies */
-	unsigned int columns;		 /* text: width of the terminal, 0: do not cut */
-	const char *const *header_allow; /* json: http.*.header.<lower>, NULL: the default list */
-	bool tcp_framing;		 /* pcapng: plain TCP instead of the NULL cipher */
-	bool redacted;			 /* pcapng: said in the section comment */
-	uint64_t summary_ns;		 /* summary: how often, 0: at the end only */
-	bool unbuffered;		 /* flush after every event (a pipe, a terminal) */
+	bool color;			  /* text */
+	unsigned int verbose;		  /* text: 1 headers, 2 bodies */
+	unsigned int columns;		  /* text: width of the terminal, 0: do not cut */
+	const char *const *header_allow;  /* json: http.*.header.<lower>, NULL: the default list */
+	bool tcp_framing;		  /* pcapng: plain TCP instead of the NULL cipher */
+	bool redacted;			  /* pcapng: said in the section comment */
+	const struct resource *resources; /* json: names need no escapes; borrowed for open() */
+	size_t resource_count;
+	uint64_t summary_ns; /* summary: how often, 0: at the end only */
+	bool unbuffered;     /* flush after every event (a pipe, a terminal) */
 };
 
 struct writer_ops {
