@@ -72,6 +72,7 @@ struct config {
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
 	bool early;
+	bool rpc_messages;
 	struct resources resources; /* owned */
 	struct filter *filter;	    /* owned, or NULL */
 	uint64_t sample;	    /* one connection in so many; 0: every one */

@@ -470,6 +470,8 @@ const struct option_row option_rows[] = {
 	{0, "filter", "EXPR", RUNS, "transactions that fit, such as 'event.duration > 100ms'",
 	 set_filter, 0, 0, 0},
 	{0, "early", NULL, RUNS, "show a request when it begins, too", set_flag, AT(early), 1, 0},
+	{0, "rpc-messages", NULL, RUNS, "show each message of a gRPC call as it comes, too",
+	 set_flag, AT(rpc_messages), 1, 0},
 	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
 	{0, "resource", "NAME=VALUE", RUNS, "json: a field for every object; repeatable",
 	 set_resource, 0, 0, 0},

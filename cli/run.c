@@ -92,6 +92,7 @@ static int open_pipeline(struct run *r)
 
 	fcfg.limits.body_bytes = r->settings.body_bytes;
 	fcfg.limits.early = r->cfg->early;
+	fcfg.limits.rpc_messages = r->cfg->rpc_messages;
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
 	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
 	if (r->select)

@@ -23,6 +23,10 @@
 #define A_RPC_SYSTEM "rpc.system.name"
 #define A_RPC_METHOD "rpc.method"
 #define A_RPC_STATUS "rpc.response.status_code"
+#define A_RPC_MESSAGE_TYPE "rpc.message.type" /* SENT or RECEIVED */
+#define A_RPC_MESSAGE_ID "rpc.message.id"     /* 1, 2, ... in its direction of the call */
+#define A_RPC_MESSAGE_COMPRESSED "rpc.message.compressed_size"
+#define A_RPC_MESSAGE_UNCOMPRESSED "rpc.message.uncompressed_size"
 
 #define A_DNS_QUESTION_NAME "dns.question.name"
 #define A_DNS_QUESTION_TYPE "dns.question.type"

@@ -17,7 +17,8 @@ static inline struct cursor cursor_init(const void *p, size_t n)
 {
 	const uint8_t *b = p;
 
-	return (struct cursor){b, b, b + n, false};
+	/* of nothing there is no pointer to add to */
+	return (struct cursor){b, b, n ? b + n : b, false};
 }
 
 static inline bool cursor_ok(const struct cursor *c)

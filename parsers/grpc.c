@@ -6,19 +6,25 @@
 
 #define TIMEOUT_DIGITS 8
 
-void grpc_data(struct grpc_framing *g, const uint8_t *p, size_t n)
+static uint32_t grpc_length(const struct grpc_framing *g)
+{
+	return (uint32_t)g->prefix[1] << 24 | (uint32_t)g->prefix[2] << 16 |
+	       (uint32_t)g->prefix[3] << 8 | g->prefix[4];
+}
+
+size_t grpc_next(struct grpc_framing *g, const uint8_t *p, size_t n)
 {
 	struct cursor c = cursor_init(p, n);
+	uint64_t messages = g->messages;
 	size_t take;
 
-	while (cursor_left(&c) && !g->broken) {
+	while (cursor_left(&c) && !g->broken && g->messages == messages) {
 		if (g->prefix_n < GRPC_PREFIX) {
 			g->prefix[g->prefix_n++] = cursor_u8(&c);
 			if (g->prefix_n < GRPC_PREFIX)
 				continue;
 			g->broken = g->prefix[0] > 1;
-			g->left = (uint32_t)g->prefix[1] << 24 | (uint32_t)g->prefix[2] << 16 |
-				  (uint32_t)g->prefix[3] << 8 | g->prefix[4];
+			g->left = grpc_length(g);
 		}
 		take = cursor_left(&c) < g->left ? cursor_left(&c) : g->left;
 		cursor_skip(&c, take);
@@ -28,6 +34,13 @@ void grpc_data(struct grpc_framing *g, const uint8_t *p, size_t n)
 			g->prefix_n = 0;
 		}
 	}
+	return g->broken ? n : cursor_offset(&c);
+}
+
+void grpc_data(struct grpc_framing *g, const uint8_t *p, size_t n)
+{
+	for (size_t at = 0; at < n;)
+		at += grpc_next(g, p + at, n - at);
 }
 
 void grpc_data_lost(struct grpc_framing *g, uint64_t n)
@@ -187,4 +200,15 @@ void grpc_describe(struct txn *t, const struct grpc_call *c)
 		txn_int(t, A_GRPC_REQUEST_MESSAGES, (int64_t)c->request->messages);
 	if (c->response && !c->response->broken)
 		txn_int(t, A_GRPC_RESPONSE_MESSAGES, (int64_t)c->response->messages);
+}
+
+void grpc_describe_message(struct txn *t, const struct grpc_framing *g, struct str path, bool sent)
+{
+	grpc_describe(t, &(struct grpc_call){.path = path});
+	t->event_name = "rpc.message";
+	t->status = sent ? STR("sent") : STR("received");
+	txn_str(t, A_RPC_MESSAGE_TYPE, sent ? STR("SENT") : STR("RECEIVED"));
+	txn_int(t, A_RPC_MESSAGE_ID, (int64_t)g->messages);
+	txn_int(t, g->prefix[0] ? A_RPC_MESSAGE_COMPRESSED : A_RPC_MESSAGE_UNCOMPRESSED,
+		grpc_length(g));
 }

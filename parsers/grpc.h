@@ -19,6 +19,9 @@ struct grpc_framing {
 	uint64_t messages; /* whole ones */
 };
 
+/* Takes octets up to the end of the next message, or all there are; returns how many. */
+size_t grpc_next(struct grpc_framing *g, const uint8_t *p, size_t n);
+/* Takes all of them. */
 void grpc_data(struct grpc_framing *g, const uint8_t *p, size_t n);
 /* n octets of DATA are missing; they do not matter when they lie within a message. */
 void grpc_data_lost(struct grpc_framing *g, uint64_t n);
@@ -45,5 +48,8 @@ bool grpc_content_type(struct str v);
  * must live in its arena.
  */
 void grpc_describe(struct txn *t, const struct grpc_call *c);
+
+/* Makes an rpc.message event of it: the message that just ended in `g`. */
+void grpc_describe_message(struct txn *t, const struct grpc_framing *g, struct str path, bool sent);
 
 #endif

@@ -333,6 +333,19 @@ static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
 	h->kept_bytes += n;
 }
 
+static void take_messages(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_bytes *b)
+{
+	struct h2_msg *m = &st->msg[d];
+	uint64_t messages;
+
+	for (size_t at = 0; at < b->n;) {
+		messages = m->framing.messages;
+		at += grpc_next(&m->framing, b->p + at, b->n - at);
+		if (m->framing.messages != messages && h->limits->rpc_messages && !m->inexact)
+			h2_txn_message(h, d, st, b);
+	}
+}
+
 void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes *b)
 {
 	struct h2_stream *st = h2_stream_find(h, id);
@@ -355,7 +368,7 @@ void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes
 	m->inexact |= !m->seen;
 	m->end_ns = b->ts_ns;
 	touch(st, b->ts_ns);
-	grpc_data(&m->framing, b->p, b->n);
+	take_messages(h, d, st, b);
 	keep_body(h, st, m, b);
 }
 

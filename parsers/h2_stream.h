@@ -123,5 +123,7 @@ bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st
 void h2_txn_emit(struct h2 *h, struct h2_stream *st);
 /* Its request began, in direction d: a transaction of its own shows that. */
 void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st);
+/* A message of direction d ended in `b`: an event of its own, when this is known to be gRPC. */
+void h2_txn_message(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b);
 
 #endif

@@ -269,6 +269,18 @@ static struct str copy(struct arena *a, struct str v)
 	return v.p ? arena_str(a, v.p, v.n) : STR_NONE;
 }
 
+/* Of what is shown while the stream goes on; its own transaction comes later. */
+static void begin_envelope(struct txn *t, const struct h2 *h, const struct h2_stream *st)
+{
+	t->event_name = "http.exchange";
+	t->proto_name = "http";
+	t->proto_version = "2";
+	t->role = h->requests == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
+	t->has_stream = true;
+	t->stream_id = st->id;
+	t->flags = TXN_EARLY;
+}
+
 void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
 {
 	const struct h2_msg *req = &st->msg[d];
@@ -284,17 +296,30 @@ void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
 	x.q.line.authority = copy(&t->arena, q.line.authority);
 	x.q.line.path = copy(&t->arena, q.line.path);
 	x.q.host = copy(&t->arena, q.host);
-	t->proto_name = "http";
-	t->proto_version = "2";
-	t->event_name = "http.exchange";
-	t->role = d == DIR_READ ? ROLE_SERVER : ROLE_CLIENT;
-	t->has_stream = true;
-	t->stream_id = st->id;
-	t->tid = st->txn->tid;
+	begin_envelope(t, h, st);
 	t->start_ns = t->end_ns = st->txn->start_ns;
-	t->flags = TXN_EARLY | (req->unknown ? TXN_UNKNOWN_HEADERS : 0);
+	t->tid = st->txn->tid;
+	t->flags |= req->unknown ? TXN_UNKNOWN_HEADERS : 0;
 	add_request(&x);
 	if (q.content_type.p && grpc_content_type(q.content_type))
 		grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	h->sink->ops->txn(h->sink, t);
+}
+
+void h2_txn_message(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b)
+{
+	struct fields q = {0};
+	struct txn *t;
+
+	if (h->requests < 0)
+		return;
+	find_fields(&q, &st->msg[h->requests]);
+	t = q.content_type.p && grpc_content_type(q.content_type) ? txn_new(h->conn) : NULL;
+	if (!t)
+		return;
+	begin_envelope(t, h, st);
+	t->start_ns = t->end_ns = b->ts_ns;
+	t->tid = b->tid;
+	grpc_describe_message(t, &st->msg[d].framing, copy(&t->arena, q.line.path), d == DIR_WRITE);
 	h->sink->ops->txn(h->sink, t);
 }

@@ -120,7 +120,7 @@ static void put_marks(struct text *x, const struct txn *t)
 		unsigned int flags;
 		const char *mark;
 	} rows[] = {
-		{TXN_EARLY, "begins"},
+		{TXN_EARLY, "running"},
 		{TXN_LIMIT, "cut"},
 		{TXN_LATE | TXN_NO_REQUEST | TXN_CUT_REQUEST | TXN_NO_RESPONSE, "partial"},
 		{TXN_AMBIGUOUS, "ambiguous"},

@@ -14,6 +14,7 @@
 #define SET_LATE 0x01
 #define SET_BODY 0x02
 #define SET_FEW_STREAMS 0x04
+#define SET_RUNNING 0x08
 
 #define HOW_READ 0x80
 #define HOW_GAP 0x40
@@ -122,6 +123,7 @@ static void run(const uint8_t *p, size_t n)
 
 	limits.body_bytes = set & SET_BODY ? 64 : 0;
 	limits.streams = set & SET_FEW_STREAMS ? 3 : 100;
+	limits.early = limits.rpc_messages = set & SET_RUNNING;
 	limits.header_bytes = 1000;
 	limits.headers = 30;
 	limits.continuation_frames = 4;
@@ -187,7 +189,7 @@ static size_t put_text(uint8_t *out, size_t cap, const uint8_t *p, size_t n)
 
 static void from_fixture(struct buf *out, const uint8_t *p, size_t n)
 {
-	buf_putc(out, memmem(p, n, ".late", 5) ? SET_LATE | SET_BODY : SET_BODY);
+	buf_putc(out, memmem(p, n, ".late", 5) ? SET_LATE | SET_BODY : SET_BODY | SET_RUNNING);
 	while (n) {
 		const uint8_t *lf = memchr(p, '\n', n);
 		size_t line = lf ? (size_t)(lf - p) : n, k = 0;

@@ -143,6 +143,8 @@ static void set_limit(struct fixture *fx, const char *name, unsigned long v)
 		l->streams = (uint32_t)v;
 	else if (strcmp(name, "early") == 0)
 		l->early = v;
+	else if (strcmp(name, "rpc-messages") == 0)
+		l->rpc_messages = v;
 	else if (strcmp(name, "continuations") == 0)
 		l->continuation_frames = (uint32_t)v;
 	else

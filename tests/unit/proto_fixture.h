@@ -6,7 +6,7 @@
  *   .late                     joined after the first byte
  *   .plain  .sni NAME         of the connection
  *   .follow                   goes on in the protocol that an upgrade names
- *   .limit NAME N             body, header-bytes, headers, pipeline, streams, early
+ *   .limit NAME N             body, header-bytes, headers, pipeline, streams, early ...
  *   .own-losses               no runs with calls lost (see below): the whole run does not know all itself
  *   > GET / HTTP/1.1\r\n      bytes written by the traced process; lines of one mark are one call
  *   > Host: h\r\n\r\n
