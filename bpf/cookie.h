@@ -33,6 +33,7 @@ enum fn_kind {
 	FN_SENDFILE =
 		6, /* moves plaintext out that is in no buffer: a gap of the returned length */
 	FN_HANDSHAKE = 7, /* no plaintext; its socket calls prove the peer */
+	FN_CIPHER = 8,	  /* takes ciphertext from the TLS call around it (entry only) */
 };
 
 /* How the number of bytes moved comes back. */

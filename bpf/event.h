@@ -15,6 +15,7 @@
 #define EV_RECORD_MAX_BYTES (1u << 17) /* no record is longer */
 #define EV_PART_MAX_BYTES (32u << 10)  /* payload of one data record */
 #define EV_COMM_BYTES 16
+#define EV_CIPHER_BYTES 32 /* a record's header and the beginning of its ciphertext */
 
 enum ev_type {
 	/* from the kernel */
@@ -26,6 +27,7 @@ enum ev_type {
 	EV_EXEC = 6,
 	EV_EXIT = 7,
 	EV_SOCK_IO = 8, /* a call on a socket: struct ev_sock_io, with bytes where asked for */
+	EV_CIPHER = 9,	/* a TLS record that a context without a known socket made */
 	/* from user space, so that a recording needs nothing else */
 	EV_CONFIG = 64,	  /* what the run was asked for: NUL-terminated key and value strings */
 	EV_CLOCK = 65,	  /* ties CLOCK_MONOTONIC to CLOCK_REALTIME */
@@ -114,10 +116,20 @@ struct ev_sock_close {
 	__u64 sock;
 };
 
-/* One call on a socket, below or beside TLS. */
+/*
+ * Ciphertext on its way from a context to wherever the program sends it (a memory BIO). It begins a record of
+ * application data (RFC 8446 section 5.1): no other context of any connection makes the same bytes.
+ */
+struct ev_cipher {
+	struct ev_hdr hdr;
+	__u64 conn, gen;
+	__u8 bytes[EV_CIPHER_BYTES];
+};
+
+/* One send on a socket, below or beside TLS, that begins with a record of application data. */
 struct ev_sock_io {
 	struct ev_hdr hdr;
-	__u64 sock, off;
+	__u64 sock, off; /* off: 0, positions are not counted */
 	__u32 want, got;
 	__u8 dir;
 	__u8 pad[7];

@@ -135,6 +135,7 @@ struct pt_regs {
 /* `ret` has popped the return address by the time a return probe runs. */
 #define REGS_SP_AT_ENTRY(r) ((r)->sp - sizeof(long))
 #define RETURN_ADDRESS_ON_STACK 1
+#define REGS_SYSCALL(r) ((r)->orig_ax)
 #define SYS_READ 0
 #define SYS_WRITE 1
 #define SYS_READV 19
@@ -145,7 +146,8 @@ struct pt_regs {
 #define SYS_RECVMSG 47
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
-	unsigned long regs[31], sp, pc, pstate;
+	unsigned long regs[31], sp, pc, pstate, orig_x0;
+	int syscallno;
 };
 #define REGS_ARG1(r) ((r)->regs[0])
 #define REGS_ARG2(r) ((r)->regs[1])
@@ -157,6 +159,7 @@ struct pt_regs {
 #define REGS_SP(r) ((r)->sp)
 #define REGS_SP_AT_ENTRY(r) ((r)->sp)
 #define RETURN_ADDRESS_ON_STACK 0
+#define REGS_SYSCALL(r) ((__u64)(r)->syscallno)
 #define SYS_READ 63
 #define SYS_WRITE 64
 #define SYS_READV 65
@@ -176,6 +179,10 @@ struct pt_regs {
 #define IPPROTO_TCP 6
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
+#define MSGHDR_IOV 16 /* offset of msg_iov in a 64-bit struct msghdr */
+#define TLS_APPLICATION_DATA 0x17
+#define TLS_MAJOR 3
+#define TLS_HEADER_BYTES 5
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 

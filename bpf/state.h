@@ -19,6 +19,8 @@
 #define SCRATCH_SLOTS 4 /* per CPU: programs that preempted each other while copying */
 #define FAULT_PAGE_BYTES 4096
 #define DIRECT_MIN_BYTES 4096 /* below that the scratch buffer is cheaper than a dynptr */
+#define CIPHER_WATCH_NS \
+	1000000000ull /* ciphertext of a context is looked for at sockets that long */
 
 /*
  * The kernel's own resolution of start times is a nanosecond, that of /proc/PID/stat a tick of 10 ms
@@ -45,6 +47,7 @@ struct proc_state {
 	__u64 epoch; /* CLOCK_MONOTONIC of the execve: contexts of an earlier image never match */
 	__u32 flags; /* enum proc_flag */
 	__u32 pad;
+	__u64 watch_until_ns; /* sends are looked at: a context needs its socket found */
 	struct proc_counts n;
 };
 

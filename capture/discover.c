@@ -467,6 +467,17 @@ static int discover_mapping(uint32_t pid, const struct mapping *m, struct discov
 	return rc == -ENOMEM ? rc : 0;
 }
 
+/* Files that only help others are nothing by themselves. */
+static void drop_lone_auxiliaries(struct discovery *d)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (!tls_libs[d->files[i].lib].auxiliary)
+			return;
+	for (size_t i = 0; i < d->count; i++)
+		tls_file_clear(&d->files[i]);
+	d->count = 0;
+}
+
 int discover_process(uint32_t pid, struct discovery *d)
 {
 	struct mappings m = {0};
@@ -476,6 +487,7 @@ int discover_process(uint32_t pid, struct discovery *d)
 	for (size_t i = 0; rc == 0 && i < m.count; i++)
 		rc = discover_mapping(pid, &m.v[i], d);
 	mappings_free(&m);
+	drop_lone_auxiliaries(d);
 	return rc;
 }
 

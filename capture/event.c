@@ -13,6 +13,7 @@ _Static_assert(sizeof(struct ev_sock) == 120, "");
 _Static_assert(sizeof(struct ev_conn_end) == 88, "");
 _Static_assert(sizeof(struct ev_sock_close) == 48, "");
 _Static_assert(sizeof(struct ev_sock_io) == 72, "");
+_Static_assert(sizeof(struct ev_cipher) == 88, "");
 _Static_assert(sizeof(struct ev_proc) == 72, "");
 _Static_assert(sizeof(struct ev_clock) == 56, "");
 _Static_assert(sizeof(struct ev_counters) == 160, "");
@@ -63,6 +64,8 @@ bool ev_check(const struct ev_hdr *ev, size_t avail)
 		return check_data(ev);
 	case EV_SOCK:
 		return ev->len == sizeof(struct ev_sock);
+	case EV_CIPHER:
+		return ev->len == sizeof(struct ev_cipher);
 	case EV_CONN_END:
 		return ev->len == sizeof(struct ev_conn_end);
 	case EV_SOCK_CLOSE:

@@ -129,6 +129,26 @@ static const struct tls_func openssl_funcs[] = {
 	 .find = FIND_TABLE_SLOT,
 	 .slot = 10,
 	 .with = "SSL_read_ex"},
+	/* (bio, data, len), linked in with the rest: where a memory BIO gets its ciphertext from */
+	{.symbol = "BIO_write",
+	 .kind = FN_CIPHER,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .with = "BIO_write"},
+	{.symbol = NULL},
+};
+
+/* The other half of OpenSSL and its like; of use only to contexts of the first. */
+static const char *const libcrypto_sonames[] = {"libcrypto.so", "libcrypto-", NULL};
+
+static const struct tls_func libcrypto_funcs[] = {
+	{.symbol = "BIO_write",
+	 .kind = FN_CIPHER,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
 	{.symbol = NULL},
 };
 
@@ -343,6 +363,10 @@ const struct tls_lib tls_libs[] = {
 	{.name = "mbedtls", .sonames = mbedtls_sonames, .funcs = mbedtls_funcs},
 	{.name = "nss", .sonames = nss_sonames, .funcs = nss_funcs},
 	{.name = "nss", .sonames = nspr_sonames, .funcs = nspr_funcs},
+	{.name = "openssl",
+	 .sonames = libcrypto_sonames,
+	 .funcs = libcrypto_funcs,
+	 .auxiliary = true},
 	{.name = NULL},
 };
 

@@ -35,6 +35,7 @@ struct tls_lib {
 	const char *const *
 		sonames; /* file name prefixes worth looking at in a linker cache, NULL-terminated */
 	const struct tls_func *funcs; /* terminated by symbol == NULL */
+	bool auxiliary;		  /* moves no plaintext: alone in a process it is no TLS library */
 	const char *version_mark; /* what its version string begins with, before a digit, or NULL */
 };
 

@@ -121,6 +121,12 @@ int flow_event(struct flow *f, const struct ev_hdr *ev)
 	case EV_CONN_END:
 		on_conn_end(f, (const struct ev_conn_end *)ev);
 		break;
+	case EV_CIPHER:
+		flow_cipher_made(f, (const struct ev_cipher *)ev);
+		break;
+	case EV_SOCK_IO:
+		flow_cipher_sent(f, (const struct ev_sock_io *)ev);
+		break;
 	case EV_SOCK_CLOSE:
 		flow_sock_close(f, (const struct ev_sock_close *)ev);
 		break;
@@ -183,6 +189,7 @@ void flow_free(struct flow *f)
 		return;
 	f->err = f->err ? f->err : -1; /* the sink may be gone: nothing is written any more */
 	flow_finish(f);
+	flow_cipher_free_all(f);
 	flow_sock_free_all(f);
 	flow_proc_free_all(f);
 	for (size_t i = 0; i < sizeof(f->libs) / sizeof(f->libs[0]); i++)

@@ -38,6 +38,16 @@ void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d);
 enum peer_source flow_sock_source(const struct flow_conn *c, uint64_t start_ns);
 void flow_sock_free_all(struct flow *f);
 
+/* Evidence from a record of TLS: made by the context, sent on the socket. */
+void flow_sock_record(struct flow_conn *c, uint64_t sock, uint64_t ts_ns);
+/* The record that may have proven this socket has turned out to prove none. */
+void flow_sock_refute(struct flow_conn *c, uint64_t sock);
+
+/* cipher.c */
+void flow_cipher_made(struct flow *f, const struct ev_cipher *ev);
+void flow_cipher_sent(struct flow *f, const struct ev_sock_io *ev);
+void flow_cipher_free_all(struct flow *f);
+
 /* stream.c */
 void flow_stream_data(struct flow_conn *c, const struct ev_data *d);
 void flow_stream_timeout(struct flow_conn *c, enum dir d);

@@ -275,8 +275,11 @@ static void release_txns(struct flow_conn *c)
 
 	while ((t = c->txns)) {
 		/* proven while it waited: by another call of its generation */
-		if (t->source == PEER_UNKNOWN && flow_sock_source(c, t->start_ns) != PEER_UNKNOWN)
-			t->source = c->key.plain ? PEER_KERNEL : PEER_CACHED;
+		if (t->source == PEER_UNKNOWN) {
+			t->source = flow_sock_source(c, t->start_ns);
+			if (t->source == PEER_NESTED)
+				t->source = PEER_CACHED;
+		}
 		if (t->source == PEER_UNKNOWN && !c->peer_settled && !c->ending) {
 			if (c->txn_count <= FLOW_HELD_TXNS)
 				return;

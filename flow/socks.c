@@ -109,7 +109,7 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 
 	if (c->sock && c->sock != s->id && !same_address(&c->pub, s)) {
 		/* what was proven before was the other socket; nothing waits since the first proof */
-		c->nested = c->cached = false;
+		c->nested = c->cached = c->recorded = false;
 		c->pub.source = PEER_UNKNOWN;
 	}
 	if (!c->bound || c->sock != s->id)
@@ -211,16 +211,47 @@ void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d)
 	}
 }
 
+static bool sock_open(struct flow *f, uint64_t id)
+{
+	const struct flow_sock *s = sock_find(f, id);
+
+	return s && !s->closed;
+}
+
 enum peer_source flow_sock_source(const struct flow_conn *c, uint64_t start_ns)
 {
 	if (c->key.plain)
 		return c->bound ? PEER_KERNEL : PEER_UNKNOWN;
 	if (c->nested && c->nested_ns >= start_ns)
 		return PEER_NESTED;
+	if (c->recorded && c->record_ns >= start_ns)
+		return PEER_RECORD;
 	/* proven by another call of this generation, meanwhile or while the transaction waited */
 	if ((c->cached && c->cached_ns >= start_ns) || (c->bound && c->bound_ns >= start_ns))
 		return PEER_CACHED;
-	return PEER_UNKNOWN;
+	/* The kernel side keeps no proof by records: it holds here, until the socket is closed. */
+	return c->recorded && sock_open(c->flow, c->sock) ? PEER_CACHED : PEER_UNKNOWN;
+}
+
+void flow_sock_record(struct flow_conn *c, uint64_t sock, uint64_t ts_ns)
+{
+	struct flow_sock *s = sock_find(c->flow, sock);
+
+	if (!s || (s->closed && ts_ns > s->closed_ns))
+		return;
+	bind_sock(c, s, PEER_RECORD);
+	c->record_ns = c->recorded && c->record_ns > ts_ns ? c->record_ns : ts_ns;
+	c->recorded = true;
+	flow_queue_release(c);
+}
+
+void flow_sock_refute(struct flow_conn *c, uint64_t sock)
+{
+	if (!c->recorded || c->sock != sock || c->nested || c->cached)
+		return;
+	c->recorded = c->bound = false;
+	c->sock = 0;
+	c->pub.source = PEER_UNKNOWN;
 }
 
 void flow_sock_free_all(struct flow *f)

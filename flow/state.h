@@ -17,6 +17,7 @@
 #define NS_PER_MS 1000000ull
 
 struct flow_conn;
+struct flow_cipher; /* cipher.c */
 
 enum timer_kind {
 	TIMER_REORDER, /* a record waits for its predecessor */
@@ -112,11 +113,11 @@ struct flow_conn {
 	bool dgram;
 	bool ending; /* nothing will come any more: no waiting */
 	/* the peer: socks.c */
-	uint64_t sock; /* last proven, 0: none */
-	uint64_t bound_ns, nested_ns,
-		cached_ns;	    /* latest binding; latest record with that evidence */
-	bool bound, nested, cached; /* the times above are set */
-	bool peer_settled;	    /* proven, or waited for in vain */
+	uint64_t sock;				  /* last proven, 0: none */
+	uint64_t bound_ns;			  /* latest binding */
+	uint64_t nested_ns, cached_ns, record_ns; /* latest record with that evidence */
+	bool bound, nested, cached, recorded;	  /* the times above are set */
+	bool peer_settled;			  /* proven, or waited for in vain */
 	struct flow_timer peer_timer;
 	/* what waits: queue.c */
 	struct txn *txns, *txns_tail;
@@ -163,6 +164,7 @@ struct flow {
 	struct flow_proc *procs;
 	struct flow_sock *socks;
 	struct flow_sock *closed_socks;
+	struct flow_cipher *ciphers;
 	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */
 	char *libs[256];
 	uint64_t conn_seq;

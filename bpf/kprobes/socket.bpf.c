@@ -6,6 +6,7 @@
  * sock_send_length and sock_recv_length (6.3) cost other system calls nothing measurable. Before them it is
  * sys_enter, which costs every system call of the machine: the loader chooses.
  */
+#include "bpf/cipher.h"
 #include "bpf/cookie.h"
 #include "bpf/emit.h"
 #include "bpf/frame.h"
@@ -143,39 +144,76 @@ static __always_inline struct call_stack *calls_open(void)
 	return s && s->depth ? s : NULL;
 }
 
-static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx)
+/* The process, when a context of it needs its socket found; for all others sends cost one lookup. */
+static __always_inline struct proc_state *proc_watched(void)
+{
+	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+
+	return p && p->watch_until_ns && bpf_ktime_get_ns() < p->watch_until_ns ? p : NULL;
+}
+
+/* Tells user space how a send begins, when that is a record. */
+static __always_inline void sent(struct proc_state *p, struct sock *sk, const struct pt_regs *r)
+{
+	struct user_iovec v = sent_bytes(r);
+	union {
+		__u8 rec[sizeof(struct ev_sock_io) + EV_CIPHER_BYTES];
+		struct ev_sock_io io;
+	} e = {};
+	struct sock_state *k;
+
+	if (!is_stream(sk) || cipher_read(e.io.buf, v.base, v.len))
+		return;
+	k = sock_get(p, sk, 0);
+	if (!k)
+		return;
+	if (!k->announced)
+		announce(p, k, sk, REGS_ARG1(r));
+	hdr_fill(&e.io.hdr, EV_SOCK_IO, sizeof(e), p->start_ns);
+	e.io.sock = k->sock;
+	e.io.want = v.len;
+	e.io.got = EV_CIPHER_BYTES;
+	event_put(p, &e, sizeof(e));
+}
+
+static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx, struct proc_state *p)
 {
 	struct call_stack *s = calls_open();
 	const struct pt_regs *r;
 
-	if (!s)
+	if (!s && !p)
 		return 0;
 	r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (r)
+	if (!r)
+		return 0;
+	if (s)
 		evidence(s, (struct sock *)ctx->args[0], REGS_SP(r), REGS_ARG1(r));
+	if (p && (__s32)ctx->args[1] > 0)
+		sent(p, (struct sock *)ctx->args[0], r);
 	return 0;
 }
 
 SEC("raw_tp/sock_send_length")
 int sock_sent(struct bpf_raw_tracepoint_args *ctx)
 {
-	return sock_length(ctx);
+	return sock_length(ctx, proc_watched());
 }
 
 SEC("raw_tp/sock_recv_length")
 int sock_received(struct bpf_raw_tracepoint_args *ctx)
 {
-	return sock_length(ctx);
+	return sock_length(ctx, NULL);
 }
 
 SEC("raw_tp/sys_enter")
 int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct call_stack *s = calls_open();
+	struct proc_state *p = proc_watched();
 	struct pt_regs r;
 	struct sock *sk;
 
-	if (!s)
+	if (!s && !p)
 		return 0;
 	switch (ctx->args[1]) {
 	case SYS_READ:
@@ -193,8 +231,10 @@ int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 	if (bpf_probe_read_kernel(&r, sizeof(r), (const void *)ctx->args[0]))
 		return 0;
 	sk = sock_of_fd(REGS_ARG1(&r));
-	if (sk)
+	if (sk && s)
 		evidence(s, sk, REGS_SP(&r), REGS_ARG1(&r));
+	if (sk && p)
+		sent(p, sk, &r);
 	return 0;
 }
 

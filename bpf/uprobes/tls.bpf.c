@@ -9,6 +9,7 @@
  * Everything is read at the return of a call: its buffers are touched by then, so their pages are there.
  * No protocol is known here.
  */
+#include "bpf/cipher.h"
 #include "bpf/cookie.h"
 #include "bpf/frame.h"
 #include "bpf/uprobes/payload.h"
@@ -88,6 +89,45 @@ static __always_inline int depth_around(const struct call_stack *s, const struct
 	return depth;
 }
 
+/* In a scratch buffer: the stack has no room for it. */
+static __always_inline void cipher_put(struct proc_state *p, __u64 ctx, __u64 gen, __u64 buf,
+				       __u64 len)
+{
+	struct scratch *s = scratch_take();
+	struct ev_cipher *e;
+
+	if (!s) {
+		ADD(p->n.lost_events, 1);
+		return;
+	}
+	e = (struct ev_cipher *)s->rec;
+	if (!cipher_read(e->bytes, buf, len)) {
+		hdr_fill(&e->hdr, EV_CIPHER, sizeof(*e), p->start_ns);
+		e->conn = ctx;
+		e->gen = gen;
+		event_put(p, e, sizeof(*e));
+		p->watch_until_ns = e->hdr.ts_ns + CIPHER_WATCH_NS;
+	}
+	scratch_give(s);
+}
+
+/* The TLS call around hands a record on. Its own socket calls are better evidence, and so is an older proof. */
+static __always_inline void cipher_out(struct proc_state *p, __u64 sp, __u64 buf, __u64 len)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct call_stack *s = bpf_map_lookup_elem(&calls, &id);
+	struct frame *f = s ? frame_innermost(s, sp) : NULL;
+	struct conn_state *c;
+	struct conn_key k;
+
+	if (!f || !f->ctx || f->proof != PROOF_NONE)
+		return;
+	conn_key_fill(&k, p, f->ctx);
+	c = conn_get(p, &k);
+	if (c && !c->sock)
+		cipher_put(p, f->ctx, c->gen, buf, len);
+}
+
 static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
@@ -118,6 +158,10 @@ static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 	}
 	f.buf = a.v[COOKIE_BUF(cookie) & 7];
 	f.len = a.v[COOKIE_LEN(cookie) & 7];
+	if (kind == FN_CIPHER) {
+		cipher_out(p, REGS_SP(regs) + COOKIE_SP_BYTES(cookie), f.buf, (__u32)f.len);
+		return NO_RETURN;
+	}
 	f.out = a.v[COOKIE_OUT(cookie) & 7];
 	f.sp = REGS_SP(regs) + COOKIE_SP_BYTES(cookie);
 	f.ret = 0;

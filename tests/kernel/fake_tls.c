@@ -39,10 +39,18 @@ LIBRARY int SSL_clear(SSL *s)
 	return 1;
 }
 
+LIBRARY int BIO_write(void *bio, const void *data, int n)
+{
+	__asm__ volatile("" ::"r"(bio), "r"(data) : "memory");
+	return n;
+}
+
 static void fake_socket_call(SSL *s, int dir)
 {
 	char c = 0;
 
+	if (s->mode.record && dir == 0)
+		BIO_write(s, s->mode.record, FAKE_RECORD_BYTES);
 	if (s->fd >= 0 && dir == 0)
 		send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (s->fd >= 0)

@@ -23,15 +23,18 @@
 #define JUMP_WITH(result) (void)(result)
 #endif
 
+#define FAKE_RECORD_BYTES 64
+
 /* What the next call does besides moving bytes. */
 struct fake_mode {
 	int fail; /* returns this instead, moving nothing */
 	bool failing;
-	bool use_ex;	 /* SSL_write and SSL_read go through the _ex functions */
-	jmp_buf *escape; /* leaves the call by longjmp */
-	void *unmap;	 /* takes this page away before returning */
-	size_t accept;	 /* takes no more than that; 0: everything */
-	int side_fd;	 /* a callback or a log uses this socket within the call; 0: none */
+	bool use_ex;	    /* SSL_write and SSL_read go through the _ex functions */
+	jmp_buf *escape;    /* leaves the call by longjmp */
+	void *unmap;	    /* takes this page away before returning */
+	size_t accept;	    /* takes no more than that; 0: everything */
+	const void *record; /* hands this on by BIO_write instead of using a socket */
+	int side_fd;	    /* a callback or a log uses this socket within the call; 0: none */
 };
 
 typedef struct fake_ssl {
@@ -61,5 +64,6 @@ int SSL_write_early_data(SSL *s, const void *buf, size_t n, size_t *out);
 int SSL_read_early_data(SSL *s, void *buf, size_t n, size_t *out);
 long SSL_sendfile(SSL *s, int fd, long at, size_t n, int flags);
 int SSL_do_handshake(SSL *s);
+int BIO_write(void *bio, const void *data, int n);
 
 #endif

@@ -102,6 +102,14 @@ static void see_counters(struct seen *s, const struct ev_counters *c)
 	s->n.lost_events += c->lost_events;
 }
 
+static void see_send(struct seen *s, const struct ev_sock_io *e)
+{
+	memcpy(&s->send, e, sizeof(s->send));
+	if (e->got == EV_CIPHER_BYTES)
+		memcpy(s->send_bytes, e->buf, EV_CIPHER_BYTES);
+	s->sends++;
+}
+
 static void see_sock(struct seen *s, const struct ev_sock *e)
 {
 	if (e->family)
@@ -121,6 +129,13 @@ void see(struct seen *s, const struct ev_hdr *ev)
 		break;
 	case EV_SOCK:
 		see_sock(s, (const struct ev_sock *)ev);
+		break;
+	case EV_CIPHER:
+		s->cipher = *(const struct ev_cipher *)ev;
+		s->ciphers++;
+		break;
+	case EV_SOCK_IO:
+		see_send(s, (const struct ev_sock_io *)ev);
 		break;
 	case EV_CONN_END:
 		see_end(s, (const struct ev_conn_end *)ev);

@@ -42,7 +42,11 @@ struct seen {
 	uint64_t bad_bytes, bad_order, bad_shape;
 	uint64_t socks, sock_closes, conn_ends, forks, execs, exits, identities;
 	uint64_t bindings, bound; /* proofs that a socket is a context's; the last one's socket */
-	uint64_t other_sock;	  /* data records that name another one */
+	uint64_t ciphers, sends;  /* records by contexts, and at the beginning of sends */
+	struct ev_cipher cipher;  /* the last ones */
+	struct ev_sock_io send;
+	uint8_t send_bytes[EV_CIPHER_BYTES];
+	uint64_t other_sock; /* data records that name another one */
 	struct ev_sock sock[16];
 	struct ev_counters n; /* sums over processes */
 	int status;	      /* of the scenario, as wait(2) gives it */

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
 
 enum note {
 	NOTE_FD,
@@ -191,6 +192,60 @@ static void with_another(struct truth *t)
 	counted(t, 0, put(&s, buf, 100));
 }
 
+#define SEND_WAYS 5
+
+/* Every call that sends, with the record at its beginning. */
+static void send_record(int fd, int way, uint8_t *record)
+{
+	struct iovec v[2] = {{record, FAKE_RECORD_BYTES}, {record, 3}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
+	long n = -1;
+
+	switch (way) {
+	case 0:
+		n = write(fd, record, FAKE_RECORD_BYTES);
+		break;
+	case 1:
+		n = send(fd, record, FAKE_RECORD_BYTES, 0);
+		break;
+	case 2:
+		n = sendto(fd, record, FAKE_RECORD_BYTES, 0, NULL, 0);
+		break;
+	case 3:
+		n = writev(fd, v, 2);
+		break;
+	case 4:
+		n = sendmsg(fd, &m, 0);
+		break;
+	}
+	if (n < FAKE_RECORD_BYTES)
+		_exit(1);
+}
+
+/* A memory BIO: the context makes a record, the program sends it. */
+static void through_memory(struct truth *t)
+{
+	uint8_t record[FAKE_RECORD_BYTES] = {0x17, 3, 3, 0, FAKE_RECORD_BYTES - 5}, buf[100];
+	int peer, fd = connected(AF_INET, &peer);
+	SSL s = {.fd = -1};
+
+	t->note[NOTE_LPORT] = port_of(fd, false);
+	send_record(fd, 0, record); /* nobody asked yet */
+	s.mode.record = record;
+	for (int way = 0; way < SEND_WAYS; way++) {
+		record[5] = (uint8_t)way;
+		counted(t, 0, put(&s, buf, 10));
+		send(fd, "HTTP/1.1 and no record, long enough", 35, 0);
+		send_record(fd, way, record);
+	}
+	s.fd = fd; /* from here on it has a socket of its own */
+	counted(t, 0, put(&s, buf, 10));
+	s.fd = -1;
+	counted(t, 0, put(&s, buf, 10));
+	record[0] = 0x16; /* of a handshake */
+	send_record(fd, 0, record);
+}
+
 /* The socket is that of the inner connection; the outer one has none of its own. */
 static void tls_in_tls(struct truth *t)
 {
@@ -286,6 +341,18 @@ static void test_evidence(const char *probes)
 	for (size_t i = 0; i < s.socks && i < 2; i++)
 		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
 	result(good, "another socket within the call: never taken for the context's",
+	       probes ? probes : "tracepoints");
+	seen_free(&s);
+
+	good = run(through_memory, probes, &s, &t);
+	/* and one before its own socket call in the same TLS call */
+	good &= EXPECT_EQ(s.ciphers, SEND_WAYS + 1) & EXPECT_EQ(s.sends, SEND_WAYS) &
+		EXPECT_EQ(s.send.got, EV_CIPHER_BYTES) & EXPECT_EQ(s.socks, 1) &
+		EXPECT_EQ(s.send.sock, s.sock[0].sock) &
+		EXPECT_EQ(s.sock[0].lport, t.note[NOTE_LPORT]) &
+		EXPECT(memcmp(s.cipher.bytes, s.send_bytes, EV_CIPHER_BYTES) == 0) &
+		EXPECT_EQ(s.unproven, SEND_WAYS) & EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1);
+	result(good, "a memory BIO's record, and the sends that begin with it",
 	       probes ? probes : "tracepoints");
 	seen_free(&s);
 

@@ -39,6 +39,7 @@ static void test_fixed_lengths(void **state)
 		size_t len;
 	} rows[] = {
 		{EV_SOCK, sizeof(struct ev_sock)},
+		{EV_CIPHER, sizeof(struct ev_cipher)},
 		{EV_CONN_END, sizeof(struct ev_conn_end)},
 		{EV_SOCK_CLOSE, sizeof(struct ev_sock_close)},
 		{EV_FORK, sizeof(struct ev_proc)},
