@@ -65,6 +65,9 @@
 #define A_WS_OPCODE "tlslens.websocket.opcode"
 #define A_WS_CLOSE_CODE "tlslens.websocket.close_code"
 #define A_WS_SIZE "tlslens.websocket.size"
-#define A_WS_CONTENT "tlslens.websocket.content"
+#define A_WS_CLOSE_REASON "tlslens.websocket.close_reason"
+#define A_WS_COMPRESSED_SIZE "tlslens.websocket.compressed_size"
+#define A_WS_CONTENT "tlslens.websocket.content"	       /* of text */
+#define A_WS_CONTENT_BASE64 "tlslens.websocket.content_base64" /* of anything else (ATTR_BYTES) */
 
 #endif

@@ -3,7 +3,7 @@
 #include "parsers/rows.h"
 
 const struct proto_ops *const proto_rows[] = {
-	&proto_http1, &proto_http2, &proto_dns_stream, &proto_dns, NULL,
+	&proto_http1, &proto_http2, &proto_dns_stream, &proto_dns, &proto_websocket, NULL,
 };
 
 const struct proto_ops *proto_by_name(const char *name)

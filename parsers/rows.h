@@ -9,5 +9,6 @@ extern const struct proto_ops proto_http1;
 extern const struct proto_ops proto_http2;
 extern const struct proto_ops proto_dns_stream;
 extern const struct proto_ops proto_dns; /* datagrams */
+extern const struct proto_ops proto_websocket;
 
 #endif
