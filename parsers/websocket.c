@@ -39,6 +39,7 @@ struct ws {
 	struct proto_sink *sink;
 	const struct limits *limits;
 	struct str target; /* owned: where the upgrade went */
+	bool late;	   /* what asked for the upgrade was not seen whole */
 	int client;	   /* the direction of the client's frames, or -1 */
 	struct ws_dir dir[DIR_COUNT];
 };
@@ -150,6 +151,8 @@ static void emit(struct ws *w, enum dir d, struct ws_message *m, bool whole)
 		t->request_end_ns = whole ? m->end_ns : 0;
 	else
 		t->response_start_ns = m->start_ns;
+	if (w->late)
+		t->flags |= TXN_LATE;
 	if (!whole) {
 		t->outcome = OUTCOME_ABORTED;
 		t->flags |= of_client ? TXN_CUT_REQUEST : TXN_NO_RESPONSE;
@@ -321,6 +324,7 @@ static void *ws_open(const struct proto_open *o)
 	w->conn = o->conn;
 	w->sink = o->sink;
 	w->limits = o->limits;
+	w->late = !from || from->flags & (TXN_NO_REQUEST | TXN_LOST_REQUEST);
 	w->client = role == ROLE_UNKNOWN ? -1 : role == ROLE_CLIENT ? DIR_WRITE : DIR_READ;
 	ws_negotiated(codecs, role == ROLE_UNKNOWN ? NULL : from,
 		      w->client == DIR_READ ? DIR_READ : DIR_WRITE);

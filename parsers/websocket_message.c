@@ -4,6 +4,7 @@
 #include "parsers/websocket.h"
 
 #define OUT_BYTES 4096
+#define BETWEEN_BLOCKS 128 /* in z_stream.data_type: no block of deflate is begun and not over */
 
 void ws_codec_free(struct ws_codec *z)
 {
@@ -113,11 +114,19 @@ void ws_message_end(struct ws_message *m, struct ws_codec *z, bool whole)
 {
 	/* the sender took these four octets away (RFC 7692 section 7.2.1) */
 	static const uint8_t tail[] = {0, 0, 0xff, 0xff};
+	size_t kept = m->content.n;
 
 	if (!whole && m->compressed)
 		give_up(m, z);
-	if (m->compressed && !m->not_inflated)
+	if (m->compressed && !m->not_inflated) {
 		inflate_bytes(m, z, tail, sizeof(tail));
+		if (!m->not_inflated && !(z->z.data_type & BETWEEN_BLOCKS)) {
+			m->broken = true;
+			give_up(m, z);
+		}
+		if (m->broken && m->content.n > kept)
+			m->content.n = kept; /* the tail was read as data */
+	}
 	m->open = false;
 }
 
@@ -192,7 +201,7 @@ static void describe_content(struct txn *t, const struct ws_message *m)
 		txn_bytes(t, A_WS_CONTENT_BASE64, arena_str(&t->arena, m->content.p, n));
 		return;
 	}
-	if (n < m->size)
+	if (n < m->size || m->not_inflated || m->lost_bytes)
 		n -= unfinished(&m->content);
 	txn_str(t, A_WS_CONTENT, arena_str(&t->arena, m->content.p, n));
 }
