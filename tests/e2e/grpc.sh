@@ -50,10 +50,14 @@ for role in server client; do
 done
 
 # from the beginning all of them is known
-start_tracing -p $server --no-redact -o json:"$work/json" || exit 1
+start_tracing -p $server --no-redact --rpc-messages -o json:"$work/json" || exit 1
 start_client || exit 1
 stop_client
 stop_tracing
 check "every call of the four kinds" equal "what differs" "$(compare server 0 "$(date +%s%N)")" ""
+check "every message by itself" equal messages \
+	"$(json "$work/json" "sum(x['event.name'] == 'rpc.message' for x in t)")" \
+	"$(json "$work/json" "sum(x['tlslens.grpc.request.messages'] + x['tlslens.grpc.response.messages']
+		for x in t if x['event.name'] == 'rpc.exchange')")"
 cat "$work/known"
 finish
