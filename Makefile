@@ -191,11 +191,11 @@ deps-test:
 	@tests/install-packages.sh $(DEPS) $(DEPS_TEST)
 
 check: all unit seeds
-	BUILD=$(BUILD) tests/run.sh lint unit seeds
+	BUILD=$(BUILD) tests/run.sh lint unit replay seeds
 
 test: deps-test
 	$(MAKE) all unit seeds kernel-tests
-	BUILD=$(BUILD) tests/run.sh lint unit seeds kernel e2e
+	BUILD=$(BUILD) tests/run.sh lint unit replay seeds kernel e2e
 
 bench: deps-bench
 	$(MAKE) all bench-programs

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs suites of tests and sums them up: tests/run.sh SUITE...   (lint unit seeds kernel e2e)
+# Runs suites of tests and sums them up: tests/run.sh SUITE...   (lint unit replay seeds kernel e2e)
 #
 # Every test is a program that prints TAP: "ok ..." and "not ok ..." lines, a plan "1..N" if it likes.
 # A program that ends with an error, in a signal or after its time, prints no result or fewer than it
@@ -109,6 +109,7 @@ built() {
 
 for s in "$@"; do
 	case $s in
+	replay) suite replay 60 1 -- tests/replay.sh ;;
 	lint) suite lint 120 2 -- tests/layers.sh tests/style.sh tests/manual.sh ;;
 	unit) suite unit 300 2 -- $(built "$BUILD/san" 'unit/test_*') ;;
 	seeds) suite seeds 120 2 -- $(built "$BUILD/san" 'fuzz/fuzz_*') ;;
