@@ -2,12 +2,14 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/elf.h"
 #include "capture/source.h"
 #include "cli/command.h"
 #include "cli/host.h"
@@ -51,6 +53,33 @@ static void fail(struct run *r, int err)
 		r->err = err;
 }
 
+/* A file named by hand that is there but no ELF file is a mistake; one that is not may be in a container. */
+static int check_named(const char *path)
+{
+	struct elf_file *e = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+
+	if (fd < 0)
+		return 0;
+	err = elf_open(&e, fd);
+	if (err == -ENOEXEC)
+		log_error("%s is not an ELF file of this machine", path);
+	elf_close(e);
+	close(fd);
+	return err == -ENOEXEC ? -ENOEXEC : 0;
+}
+
+static int check_given(const struct given *g)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < g->count && !err; i++)
+		err = check_named(g->v[i].path);
+	for (size_t i = 0; i < g->debug_file_count && !err; i++)
+		err = check_named(g->debug_files[i]);
+	return err;
+}
+
 static int open_source(struct run *r)
 {
 	const struct config *cfg = r->cfg;
@@ -76,6 +105,8 @@ static int open_source(struct run *r)
 			  "the host's (docker run --pid=host)");
 		return -EOPNOTSUPP;
 	}
+	if (cfg->mode == MODE_TRACE && check_given(&cfg->given))
+		return -ENOEXEC;
 	r->ops = cfg->mode == MODE_REPLAY ? &source_recording : &source_bpf;
 	return r->ops->open(&r->source, &scfg);
 }

@@ -28,9 +28,10 @@ for n in $(seq 0 19); do
 	"$program" -p "$worker" -o json:"$work/json" 2>/dev/null &
 	tracer=$!
 	sleep "$(printf '0.%03d' $((n * 25)))"
-	kill -KILL $tracer 2>/dev/null && killed=$((killed + 1))
+	kill -KILL $tracer 2>/dev/null || { echo "# no tracer to kill, $n" && break; }
 	wait $tracer 2>/dev/null
 	[ "$(get /hello)" = "hello over TLS" ] || { echo "# no answer after kill $n" && break; }
+	killed=$((killed + 1))
 done
 check "killed 20 times, the server answers" equal kills $killed 20
 kill $load
