@@ -25,8 +25,13 @@ struct option_row {
 	uint64_t lo, hi; /* range of a number */
 };
 
-/* Terminated by name == NULL. */
+#define OPTIONS_MAX 96 /* rows */
+
+/* Terminated by name == NULL; option_rows.c. */
 extern const struct option_row option_rows[];
+
+/* Puts the reason into `why`; -EINVAL. */
+__attribute__((format(printf, 2, 3))) int option_refuse(struct why *why, const char *fmt, ...);
 
 /*
  * 0, or -EINVAL (usage) with the reason in `why`. `cfg` is to be given to config_free() in both cases; it
