@@ -15,7 +15,8 @@
 #define EV_RECORD_MAX_BYTES (1u << 17) /* no record is longer */
 #define EV_PART_MAX_BYTES (32u << 10)  /* payload of one data record */
 #define EV_COMM_BYTES 16
-#define EV_CIPHER_BYTES 32 /* a record's header and the beginning of its ciphertext */
+#define EV_HELLO_BYTES 16384 /* of each direction of a new TLS socket */
+#define EV_CIPHER_BYTES 32   /* a record's header and the beginning of its ciphertext */
 
 enum ev_type {
 	/* from the kernel */
@@ -48,8 +49,13 @@ enum ev_data_flag {
 	EV_DATA_MIDCALL = 1 << 5, /* the call was in progress when the probes came */
 	EV_DATA_FROM_START =
 		1 << 6, /* the context was created under tracing: off counts from its first byte */
-	EV_DATA_PLAIN = 1 << 7, /* bytes of a plain socket, .conn is the socket's id */
+	/*
+	 * Bytes of a plain socket: .conn and .sock are the socket's id, .gen and .lib are 0. EV_SOCK told of the
+	 * socket before, an EV_CONN_END with conn = gen = sock has the final positions, EV_SOCK_CLOSE follows.
+	 */
+	EV_DATA_PLAIN = 1 << 7,
 	EV_DATA_DGRAM = 1 << 8, /* one record a datagram */
+	EV_DATA_PEER = 1 << 9,	/* a struct ev_peer precedes the payload */
 };
 
 struct ev_hdr {
@@ -81,6 +87,17 @@ struct ev_data {
 	__u16 part; /* 0, 1, ... within the call */
 	__u32 pad;
 	__u8 buf[];
+};
+
+/*
+ * EV_DATA_PEER, of a datagram on a socket that is connected to nobody: the other end of this one. It stands in
+ * ev_data.buf before the payload; `got` and `want` do not count it.
+ */
+struct ev_peer {
+	__u16 family; /* AF_INET, AF_INET6 */
+	__u16 port;   /* host order */
+	__u32 pad;
+	__u8 addr[16]; /* network order, IPv4 in the first four octets */
 };
 
 /*
@@ -126,10 +143,20 @@ struct ev_cipher {
 	__u8 bytes[EV_CIPHER_BYTES];
 };
 
-/* One send on a socket, below or beside TLS, that begins with a record of application data. */
+/* ev_hdr.flags of EV_SOCK_IO */
+enum ev_sock_io_flag {
+	/* Bytes [off, off + got) of this direction of a stream socket that speaks TLS, within the first
+	 * EV_HELLO_BYTES of it since it was opened: the hellos are in there. */
+	EV_SOCK_IO_HELLO = 1 << 0,
+};
+
+/*
+ * Without EV_SOCK_IO_HELLO: one send on a socket, below or beside TLS, that begins with a record of application
+ * data.
+ */
 struct ev_sock_io {
 	struct ev_hdr hdr;
-	__u64 sock, off; /* off: 0, positions are not counted */
+	__u64 sock, off; /* off: 0 without EV_SOCK_IO_HELLO, positions are not counted */
 	__u32 want, got;
 	__u8 dir;
 	__u8 pad[7];

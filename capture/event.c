@@ -9,6 +9,7 @@
 
 _Static_assert(sizeof(struct ev_hdr) == 40, "records are stored: their layout is fixed");
 _Static_assert(sizeof(struct ev_data) == 104, "");
+_Static_assert(sizeof(struct ev_peer) == 24, "");
 _Static_assert(sizeof(struct ev_sock) == 120, "");
 _Static_assert(sizeof(struct ev_conn_end) == 88, "");
 _Static_assert(sizeof(struct ev_sock_close) == 48, "");
@@ -21,9 +22,10 @@ _Static_assert(sizeof(struct ev_counters) == 160, "");
 static bool check_data(const struct ev_hdr *ev)
 {
 	const struct ev_data *d = (const struct ev_data *)ev;
+	size_t before = sizeof(*d) + (ev->flags & EV_DATA_PEER ? sizeof(struct ev_peer) : 0);
 
-	return ev->len >= sizeof(*d) && d->got == ev->len - sizeof(*d) && d->got <= d->want &&
-	       d->dir < 2 && d->off + d->want >= d->off;
+	return ev->len >= before && d->got == ev->len - before && d->got <= d->want && d->dir < 2 &&
+	       d->off + d->want >= d->off;
 }
 
 static bool check_sock_io(const struct ev_hdr *ev)

@@ -61,6 +61,26 @@ static void test_fixed_lengths(void **state)
 	}
 }
 
+/* The address before the payload is counted by hdr.len alone. */
+static void test_data_peer(void **state)
+{
+	const char bytes[sizeof(struct ev_peer) + 3] = {0};
+	struct ev_data *d = (void *)record(EV_DATA, sizeof(*d), bytes, sizeof(bytes));
+
+	(void)state;
+	d->hdr.flags = EV_DATA_PLAIN | EV_DATA_DGRAM | EV_DATA_PEER;
+	d->want = d->got = 3;
+	assert_true(ev_check(&d->hdr, d->hdr.len));
+	d->want = d->got = 4;
+	assert_false(ev_check(&d->hdr, d->hdr.len));
+	d->want = d->got = 3 + sizeof(struct ev_peer);
+	assert_false(ev_check(&d->hdr, d->hdr.len));
+	d->hdr.len = sizeof(*d) + sizeof(struct ev_peer) - 1;
+	d->want = d->got = 0;
+	assert_false(ev_check(&d->hdr, d->hdr.len));
+	free(d);
+}
+
 static void test_header(void **state)
 {
 	struct ev_hdr ev = {.type = EV_TICK, .len = sizeof(ev)};
@@ -167,8 +187,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixed_lengths), cmocka_unit_test(test_header),
-		cmocka_unit_test(test_data),	      cmocka_unit_test(test_sock_io),
-		cmocka_unit_test(test_pairs),	      cmocka_unit_test(test_lib),
+		cmocka_unit_test(test_data_peer),     cmocka_unit_test(test_data),
+		cmocka_unit_test(test_sock_io),	      cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_lib),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
