@@ -9,32 +9,32 @@
 /* clang-format off */
 #define S(literal) {(literal), sizeof(literal) - 1}
 
-/* With the first letter of each, for a look that turns most names away. */
 #define HEADER_ROWS(ROW) \
-	ROW('c', "cookie", SECRET_COOKIE) \
-	ROW('c', "cookie2", SECRET_COOKIE) \
-	ROW('s', "set-cookie", SECRET_SET_COOKIE) \
-	ROW('s', "set-cookie2", SECRET_SET_COOKIE) \
-	ROW('a', "authorization", SECRET_AFTER_SCHEME) \
-	ROW('p', "proxy-authorization", SECRET_AFTER_SCHEME) \
-	ROW('x', "x-authorization", SECRET_AFTER_SCHEME) \
-	ROW('x', "x-forwarded-authorization", SECRET_AFTER_SCHEME) \
-	ROW('r', "referer", SECRET_URL) \
-	ROW('l', "location", SECRET_URL) \
-	ROW('c', "content-location", SECRET_URL) \
-	ROW('x', "x-original-url", SECRET_URL) \
-	ROW('x', "x-original-uri", SECRET_URL) \
-	ROW('x', "x-rewrite-url", SECRET_URL) \
-	ROW('x', "x-forwarded-uri", SECRET_URL) \
-	ROW(':', ":path", SECRET_URL) \
-	ROW('x', "x-auth-key", SECRET_WHOLE) \
-	ROW('x', "x-functions-key", SECRET_WHOLE) \
-	ROW('o', "ocp-apim-subscription-key", SECRET_WHOLE) \
-	ROW('x', "x-session-id", SECRET_WHOLE)
+	ROW("cookie", SECRET_COOKIE) \
+	ROW("cookie2", SECRET_COOKIE) \
+	ROW("set-cookie", SECRET_SET_COOKIE) \
+	ROW("set-cookie2", SECRET_SET_COOKIE) \
+	ROW("authorization", SECRET_AFTER_SCHEME) \
+	ROW("proxy-authorization", SECRET_AFTER_SCHEME) \
+	ROW("x-authorization", SECRET_AFTER_SCHEME) \
+	ROW("x-forwarded-authorization", SECRET_AFTER_SCHEME) \
+	ROW("referer", SECRET_URL) \
+	ROW("location", SECRET_URL) \
+	ROW("content-location", SECRET_URL) \
+	ROW("x-original-url", SECRET_URL) \
+	ROW("x-original-uri", SECRET_URL) \
+	ROW("x-rewrite-url", SECRET_URL) \
+	ROW("x-forwarded-uri", SECRET_URL) \
+	ROW(":path", SECRET_URL) \
+	ROW("x-auth-key", SECRET_WHOLE) \
+	ROW("x-functions-key", SECRET_WHOLE) \
+	ROW("ocp-apim-subscription-key", SECRET_WHOLE) \
+	ROW("x-session-id", SECRET_WHOLE)
 
-#define NAME_BIT(first, length) (1ull << (((first) + 7 * (length)) & 63))
-#define AS_BIT(first, literal, kind) | NAME_BIT(first, sizeof(literal) - 1)
-#define AS_ROW(first, literal, kind) {S(literal), kind},
+/* First and last letter and the length turn nearly all other names away; lower case by one bit will do. */
+#define NAME_BIT(p, n) (1ull << ((((p)[0] | 0x20) + 3 * (n) + 27 * ((p)[(n) - 1] | 0x20)) & 63))
+#define AS_BIT(literal, kind) | NAME_BIT("" literal, sizeof(literal) - 1)
+#define AS_ROW(literal, kind) {S(literal), kind},
 
 static const uint64_t header_bits = 0 HEADER_ROWS(AS_BIT);
 
@@ -50,12 +50,18 @@ static const struct str credential_ends[] = {
 };
 
 /* Parameters that are secret; among them those that OpenTelemetry names for url.query. */
-static const struct str param_rows[] = {
-	S("sig"), S("signature"), S("awsaccesskeyid"), S("x-goog-signature"), S("x-amz-signature"),
-	S("x-amz-credential"), S("key"), S("code"), S("code_verifier"), S("pwd"), S("pass"),
-	S("auth"), S("authorization"), S("jwt"), S("sid"), S("session"), S("sessionid"),
-	S("session_id"), S("assertion"), S("client_assertion"), S("samlresponse"), S("credential"),
-};
+#define PARAM_ROWS(ROW) \
+	ROW("sig") ROW("signature") ROW("awsaccesskeyid") ROW("x-goog-signature") \
+	ROW("x-amz-signature") ROW("x-amz-credential") ROW("key") ROW("code") ROW("code_verifier") \
+	ROW("pwd") ROW("pass") ROW("auth") ROW("authorization") ROW("jwt") ROW("sid") ROW("session") \
+	ROW("sessionid") ROW("session_id") ROW("assertion") ROW("client_assertion") \
+	ROW("samlresponse") ROW("credential")
+
+#define PARAM_BIT(literal) | NAME_BIT("" literal, sizeof(literal) - 1)
+#define PARAM_ROW(literal) S(literal),
+
+static const uint64_t param_bits = 0 PARAM_ROWS(PARAM_BIT);
+static const struct str param_rows[] = {PARAM_ROWS(PARAM_ROW)};
 #undef S
 /* clang-format on */
 
@@ -99,7 +105,7 @@ enum secret_kind secret_header(struct str name)
 {
 	if (!name.n)
 		return SECRET_NONE;
-	if (header_bits & NAME_BIT((unsigned char)lower(name.p[0]), name.n))
+	if (header_bits & NAME_BIT((const unsigned char *)name.p, name.n))
 		for (size_t i = 0; i < COUNT(header_rows); i++)
 			if (str_ieq(name, header_rows[i].name))
 				return header_rows[i].kind;
@@ -134,9 +140,10 @@ static bool secret_param(struct str raw)
 	}
 	if (!name.n)
 		return false;
-	for (size_t i = 0; i < COUNT(param_rows); i++)
-		if (str_ieq(name, param_rows[i]))
-			return true;
+	if (param_bits & NAME_BIT((const unsigned char *)name.p, name.n))
+		for (size_t i = 0; i < COUNT(param_rows); i++)
+			if (str_ieq(name, param_rows[i]))
+				return true;
 	return ends_like_credential(name);
 }
 
@@ -169,13 +176,26 @@ static size_t find(struct str v, size_t from, size_t to, const char *set)
 	return to;
 }
 
-/* The same octet by octet: repeated from each result on, it stays linear whatever the value is. */
-static size_t walk(struct str v, size_t from, size_t to, const char *set)
+/* Octets that end a part of a query. */
+enum {
+	END_NAME = 1 << 0,   /* of a parameter's name */
+	END_VALUE = 1 << 1,  /* of its value */
+	END_SECRET = 1 << 2, /* of a value that is hidden: one with a ';' inside is hidden whole */
+};
+
+static const uint8_t query_ends[256] = {
+	['='] = END_NAME,
+	['?'] = END_NAME,
+	[';'] = END_NAME | END_VALUE,
+	['&'] = END_NAME | END_VALUE | END_SECRET,
+	['#'] = END_NAME | END_VALUE | END_SECRET,
+};
+
+/* The first octet of `ends` in [from, v.n), else v.n: repeated from each result on it stays linear. */
+static size_t walk(struct str v, size_t from, unsigned int ends)
 {
-	for (; from < to; from++)
-		for (const char *c = set; *c; c++)
-			if (v.p[from] == *c)
-				return from;
+	while (from < v.n && !(query_ends[(uint8_t)v.p[from]] & ends))
+		from++;
 	return from;
 }
 
@@ -226,8 +246,12 @@ static size_t authority_start(struct str v)
  */
 static void url(const struct ranges *r)
 {
-	size_t auth = authority_start(r->v), at;
+	size_t auth, at;
 
+	/* Nearly all have neither parameters nor userinfo. */
+	if (!memchr(r->v.p, '=', r->v.n) && !memchr(r->v.p, '@', r->v.n))
+		return;
+	auth = authority_start(r->v);
 	if (auth) {
 		size_t end = find(r->v, auth, r->v.n, "/?#"), userinfo = end;
 
@@ -239,14 +263,14 @@ static void url(const struct ranges *r)
 	}
 	at = find(r->v, auth, r->v.n, "?#");
 	while (at < r->v.n) {
-		size_t name = at + 1, eq = walk(r->v, name, r->v.n, "=&;?#");
+		size_t name = at + 1, eq = walk(r->v, name, END_NAME);
 
 		at = eq;
 		if (eq < r->v.n && r->v.p[eq] == '=') {
 			struct str n = {r->v.p + name, eq - name};
 			bool secret = secret_param(n);
 
-			at = walk(r->v, eq + 1, r->v.n, secret ? "&#" : "&;#");
+			at = walk(r->v, eq + 1, secret ? END_SECRET : END_VALUE);
 			if (secret)
 				tell(r, eq + 1, at);
 		}

@@ -50,6 +50,11 @@ struct allowed {
 	size_t next; /* index + 1 of the next one with a name as long, or 0 */
 };
 
+/* Of a header in a section: its allowed row + 1 when it is the first of that name, and the next of it. */
+struct chain {
+	uint32_t row, next;
+};
+
 struct json {
 	struct out *out;
 	bool unbuffered;
@@ -61,6 +66,7 @@ struct json {
 	size_t allow_first[ALLOW_NAME_MAX]; /* by length of the name: index + 1, or 0 */
 	struct field field;
 	struct buf line;
+	struct buf chain;     /* an array of struct chain */
 	struct buf resources; /* as they stand at the end of every line */
 };
 
@@ -226,37 +232,70 @@ static void put_attrs(struct json *j, const struct txn *t, bool headers)
 	}
 }
 
-/* Trailers stay in the full list alone: they must not pass for headers (RFC 9110 section 6.5.1). */
-static size_t allowed_index(const struct json *j, const struct header *h)
+/*
+ * The index + 1 of its row, or 0. Trailers stay in the full list alone: they must not pass for headers
+ * (RFC 9110 section 6.5.1).
+ */
+static size_t allowed_row(const struct json *j, const struct header *h)
 {
 	if (h->name.n >= ALLOW_NAME_MAX || !h->value.p || h->trailer)
-		return j->allow_count;
+		return 0;
 	for (size_t i = j->allow_first[h->name.n]; i; i = j->allow[i - 1].next)
 		if (str_ieq(h->name, j->allow[i - 1].name))
-			return i - 1;
-	return j->allow_count;
+			return i;
+	return 0;
+}
+
+/* For each header its row; headers that share one follow each other by `next`, index + 1, from `first` on. */
+static bool allowed_find(struct json *j, const struct attr *a)
+{
+	struct chain *c = (struct chain *)j->chain.p;
+	uint32_t *last[ALLOW_MAX];
+
+	buf_clear(&j->chain);
+	if (a->count > j->chain.cap / sizeof(*c)) {
+		if (buf_reserve(&j->chain, a->count * sizeof(*c)))
+			return false;
+		c = (struct chain *)j->chain.p;
+	}
+	memset(last, 0, j->allow_count * sizeof(last[0]));
+	for (uint32_t i = 0; i < a->count; i++) {
+		size_t row = allowed_row(j, &a->headers[i]);
+
+		c[i] = (struct chain){.row = 0, .next = 0};
+		if (!row)
+			continue;
+		if (last[row - 1])
+			*last[row - 1] = i + 1;
+		else
+			c[i].row = (uint32_t)row;
+		last[row - 1] = &c[i].next;
+	}
+	return true;
 }
 
 /* Every allowed header once, with all of its values, where its first value stands. */
 static void put_allowed(struct json *j, const struct attr *a, bool response)
 {
+	const struct chain *c;
 	struct buf *b = &j->line;
-	uint64_t done = 0;
 
+	if (!allowed_find(j, a)) {
+		b->err = j->chain.err;
+		return;
+	}
+	c = (const struct chain *)j->chain.p;
 	for (uint32_t i = 0; i < a->count; i++) {
-		size_t k = allowed_index(j, &a->headers[i]);
+		const struct allowed *row = &j->allow[c[i].row - 1];
 
-		if (k == j->allow_count || done >> k & 1)
+		if (!c[i].row)
 			continue;
-		done |= 1ULL << k;
-		put_key(b, response ? &j->allow[k].response : &j->allow[k].request);
+		put_key(b, response ? &row->response : &row->request);
 		buf_putc(b, '[');
 		json_quoted(b, a->headers[i].value);
-		for (uint32_t more = i + 1; more < a->count; more++) {
-			if (allowed_index(j, &a->headers[more]) != k)
-				continue;
+		for (uint32_t more = c[i].next; more; more = c[more - 1].next) {
 			buf_putc(b, ',');
-			json_quoted(b, a->headers[more].value);
+			json_quoted(b, a->headers[more - 1].value);
 		}
 		buf_putc(b, ']');
 	}
@@ -311,6 +350,7 @@ static void json_free(struct json *j)
 {
 	field_free(&j->field);
 	buf_free(&j->line);
+	buf_free(&j->chain);
 	buf_free(&j->resources);
 	free(j);
 }

@@ -5,18 +5,31 @@
 
 /* Long values are escaped in steps, so that room is kept for one step at its worst, not for the value. */
 #define STEP_BYTES 4096
-#define STEP_MORE_BYTES 16 /* quotes; a step may end inside eight plain bytes or a character */
+#define STEP_MORE_BYTES 32 /* quotes; a step may end inside 16 plain bytes or a character */
 #define ESCAPE_MAX_BYTES 6 /* \u00NN */
 
-#define ONES 0x0101010101010101ULL
-#define HIGH 0x8080808080808080ULL
+typedef uint8_t octets16 __attribute__((vector_size(16)));
+typedef uint8_t octets8 __attribute__((vector_size(8)));
 
-/* Non-zero when one of eight bytes is not plain: below 0x20, `"`, `\`, DEL or above. */
-static inline uint64_t odd_bytes(uint64_t v)
+/* Is one of them not plain: below 0x20, `"`, `\\`, DEL or above? The compiler makes SIMD of it. */
+static inline bool odd16(octets16 v)
 {
-	uint64_t quote = v ^ ONES * '"', backslash = v ^ ONES * '\\', del = v ^ ONES * 0x7f;
+	octets16 odd = (octets16)((v < 0x20) | (v > 0x7e) | (v == '"') | (v == '\\'));
+	uint64_t half[2];
 
-	return ((v - ONES * 0x20) | (quote - ONES) | (backslash - ONES) | (del - ONES) | v) & HIGH;
+	memcpy(half, &odd, sizeof(half));
+	return (half[0] | half[1]) != 0;
+}
+
+static inline bool odd8(const uint8_t *p)
+{
+	octets8 v, odd;
+	uint64_t any;
+
+	memcpy(&v, p, sizeof(v));
+	odd = (octets8)((v < 0x20) | (v > 0x7e) | (v == '"') | (v == '\\'));
+	memcpy(&any, &odd, sizeof(any));
+	return any != 0;
 }
 
 static inline bool plain(uint8_t c)
@@ -64,14 +77,14 @@ static uint8_t *put_step(uint8_t *o, const uint8_t **pos, const uint8_t *step, c
 {
 	const uint8_t *p = *pos;
 	size_t taken;
-	uint64_t v;
+	octets16 v;
 
 	while (p < step) {
-		for (; end - p >= 8 && p < step; p += 8, o += 8) {
-			memcpy(&v, p, 8);
-			if (odd_bytes(v))
+		for (; end - p >= 16 && p < step; p += 16, o += 16) {
+			memcpy(&v, p, 16);
+			if (odd16(v))
 				break;
-			memcpy(o, &v, 8);
+			memcpy(o, &v, 16);
 		}
 		while (p < step && plain(*p))
 			*o++ = *p++;
@@ -84,15 +97,62 @@ static uint8_t *put_step(uint8_t *o, const uint8_t **pos, const uint8_t *step, c
 	return o;
 }
 
+/*
+ * Copies n bytes when all of them are plain, as nearly all values are; else leaves rubbish at o. What is left
+ * of a stride is looked at together with bytes before it.
+ */
+static inline bool put_plain(uint8_t *o, const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+	octets16 v;
+
+	if (n >= 16) {
+		for (;;) {
+			memcpy(&v, p + at, 16);
+			if (odd16(v))
+				return false;
+			memcpy(o + at, &v, 16);
+			if (at + 16 == n)
+				return true;
+			at = at + 32 <= n ? at + 16 : n - 16;
+		}
+	}
+	if (n >= 8) {
+		if (odd8(p) || odd8(p + n - 8))
+			return false;
+		memcpy(o, p, 8);
+		memcpy(o + n - 8, p + n - 8, 8);
+		return true;
+	}
+	if (n >= 4) {
+		uint8_t both[8];
+
+		memcpy(both, p, 4);
+		memcpy(both + 4, p + n - 4, 4);
+		memcpy(o, both, 4);
+		memcpy(o + n - 4, both + 4, 4);
+		return !odd8(both);
+	}
+	for (; at < n && plain(p[at]); at++)
+		o[at] = p[at];
+	return at == n;
+}
+
 bool json_quoted(struct buf *b, struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n, *step;
 	bool valid = true;
 	uint8_t *o;
 
-	if (!s.n) {
-		json_puts(b, STR("\"\""));
-		return true;
+	if (s.n <= STEP_BYTES) {
+		o = json_room(b, s.n + 2);
+		if (!o)
+			return true;
+		if (put_plain(o + 1, p, s.n)) {
+			o[0] = o[s.n + 1] = '"';
+			b->n += s.n + 2;
+			return true;
+		}
 	}
 	do {
 		step = end - p > STEP_BYTES ? p + STEP_BYTES : end;
@@ -113,13 +173,21 @@ bool json_quoted(struct buf *b, struct str s)
 void json_int(struct buf *b, int64_t v)
 {
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	uint8_t digits[20];
 	size_t at = sizeof(digits);
 
-	do {
+	while (u >= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + u % 100 * 2, 2);
+		u /= 100;
+	}
+	if (u >= 10)
 		digits[--at] = (uint8_t)('0' + u % 10);
-		u /= 10;
-	} while (u);
+	digits[--at] = (uint8_t)('0' + (u >= 10 ? u / 10 : u));
 	if (v < 0)
 		digits[--at] = '-';
 	json_puts(b, (struct str){(const char *)digits + at, sizeof(digits) - at});
