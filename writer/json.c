@@ -286,10 +286,11 @@ static void put_allowed(struct json *j, const struct attr *a, bool response)
 	}
 	c = (const struct chain *)j->chain.p;
 	for (uint32_t i = 0; i < a->count; i++) {
-		const struct allowed *row = &j->allow[c[i].row - 1];
+		const struct allowed *row;
 
 		if (!c[i].row)
 			continue;
+		row = &j->allow[c[i].row - 1];
 		put_key(b, response ? &row->response : &row->request);
 		buf_putc(b, '[');
 		json_quoted(b, a->headers[i].value);
