@@ -26,6 +26,7 @@ struct field_ref {
 	const char *name; /* static */
 	bool (*get)(const struct txn *t, unsigned int arg, struct field *f);
 	unsigned int arg;
+	bool of_conn; /* says the same as long as the connection, the role and the evidence do */
 };
 
 /*

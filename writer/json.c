@@ -12,14 +12,14 @@
 #include <stdlib.h>
 
 #include "core/attr_names.h"
-#include "select/fields.h"
 #include "writer/json_emit.h"
+#include "writer/json_fields.h"
+#include "writer/json_value.h"
 
 #define LINE_KEEP_BYTES (1u << 20)	 /* room that is kept for the next line */
 #define LINE_MAX_BYTES ((size_t)1 << 30) /* more than an arena of escaped bytes can fill */
 #define ALLOW_MAX 64
-#define ALLOW_NAME_MAX 64 /* with room for the longest prefix in struct key */
-#define KEY_MAX_BYTES 96
+#define ALLOW_NAME_MAX 64 /* with room for the longest prefix in struct json_name */
 
 static const char *const default_allow[] = {
 	"host",
@@ -38,15 +38,9 @@ static const char *const default_allow[] = {
 	NULL,
 };
 
-/* `,"name":`, made once. */
-struct key {
-	char text[KEY_MAX_BYTES];
-	size_t n;
-};
-
 struct allowed {
 	struct str name; /* as the caller gave it; borrowed from the configuration */
-	struct key request, response;
+	struct json_name request, response;
 	size_t next; /* index + 1 of the next one with a name as long, or 0 */
 };
 
@@ -58,39 +52,14 @@ struct chain {
 struct json {
 	struct out *out;
 	bool unbuffered;
-	struct field_ref refs[FIELDS_MAX];
-	struct key keys[FIELDS_MAX];
-	size_t ref_count, lead;
+	struct json_fields *fields; /* of the envelope */
 	struct allowed allow[ALLOW_MAX];
 	size_t allow_count;
 	size_t allow_first[ALLOW_NAME_MAX]; /* by length of the name: index + 1, or 0 */
-	struct field field;
 	struct buf line;
 	struct buf chain;     /* an array of struct chain */
 	struct buf resources; /* as they stand at the end of every line */
 };
-
-static int make_key(struct key *k, const char *prefix, struct str header)
-{
-	struct buf full = {0}, quoted = {0};
-	int err;
-
-	buf_puts(&full, prefix);
-	field_header_name(&full, header);
-	buf_putc(&quoted, ',');
-	json_quoted(&quoted, (struct str){(const char *)full.p, full.n});
-	buf_putc(&quoted, ':');
-	err = full.err ? full.err : quoted.err;
-	if (!err && quoted.n > sizeof(k->text))
-		err = -ENAMETOOLONG;
-	if (!err) {
-		memcpy(k->text, quoted.p, quoted.n);
-		k->n = quoted.n;
-	}
-	buf_free(&full);
-	buf_free(&quoted);
-	return err;
-}
 
 static int allow_header(struct json *j, const char *name)
 {
@@ -102,9 +71,9 @@ static int allow_header(struct json *j, const char *name)
 	a->name = str_from(name);
 	if (!a->name.n || a->name.n >= ALLOW_NAME_MAX)
 		return -EINVAL;
-	err = make_key(&a->request, A_HTTP_REQUEST_HEADER_PREFIX, a->name);
+	err = json_name_make(&a->request, A_HTTP_REQUEST_HEADER_PREFIX, a->name);
 	if (!err)
-		err = make_key(&a->response, A_HTTP_RESPONSE_HEADER_PREFIX, a->name);
+		err = json_name_make(&a->response, A_HTTP_RESPONSE_HEADER_PREFIX, a->name);
 	if (err)
 		return err;
 	a->next = j->allow_first[a->name.n];
@@ -112,112 +81,10 @@ static int allow_header(struct json *j, const char *name)
 	return 0;
 }
 
-static void put_key(struct buf *b, const struct key *k)
-{
-	json_puts(b, (struct str){k->text, k->n});
-}
-
-static void put_strs(struct buf *b, const struct attr *a)
-{
-	buf_putc(b, '[');
-	for (uint32_t i = 0; i < a->count; i++) {
-		if (i)
-			buf_putc(b, ',');
-		json_quoted(b, a->strs[i]);
-	}
-	buf_putc(b, ']');
-}
-
-/* What is not known is null and said so: "" is a value (a header older than the join has none). */
-static void put_header(struct buf *b, const struct header *h)
-{
-	bool name_ok = true, value_ok = true, unknown = !h->name.p;
-
-	json_puts(b, STR("{\"name\":"));
-	if (unknown)
-		json_puts(b, STR("null"));
-	else
-		name_ok = json_quoted(b, h->name);
-	json_puts(b, STR(",\"value\":"));
-	if (!h->value.p && (unknown || h->oversize))
-		json_puts(b, STR("null"));
-	else
-		value_ok = json_quoted(b, h->value);
-	if (!name_ok) {
-		json_puts(b, STR(",\"name_base64\":"));
-		json_base64(b, h->name);
-	}
-	if (!value_ok) {
-		json_puts(b, STR(",\"value_base64\":"));
-		json_base64(b, h->value);
-	}
-	if (unknown && (h->value.p || h->oversize)) {
-		json_puts(b, STR(",\"unknown\":\"name\""));
-	} else if (unknown) {
-		json_puts(b, STR(",\"unknown\":\"both\",\"ref\":"));
-		json_int(b, h->ref);
-	}
-	if (h->never_indexed)
-		json_puts(b, STR(",\"never_indexed\":true"));
-	if (h->oversize)
-		json_puts(b, STR(",\"oversize\":true"));
-	if (h->trailer)
-		json_puts(b, STR(",\"trailer\":true"));
-	buf_putc(b, '}');
-}
-
-static void put_headers(struct buf *b, const struct attr *a)
-{
-	buf_putc(b, '[');
-	for (uint32_t i = 0; i < a->count; i++) {
-		if (i)
-			buf_putc(b, ',');
-		put_header(b, &a->headers[i]);
-	}
-	buf_putc(b, ']');
-}
-
-static void put_value(struct buf *b, const struct attr *a)
-{
-	switch (a->type) {
-	case ATTR_STR:
-		json_quoted(b, a->str);
-		break;
-	case ATTR_INT:
-		json_int(b, a->num);
-		break;
-	case ATTR_BOOL:
-		json_puts(b, a->flag ? STR("true") : STR("false"));
-		break;
-	case ATTR_STRS:
-		put_strs(b, a);
-		break;
-	case ATTR_HEADERS:
-		put_headers(b, a);
-		break;
-	case ATTR_BYTES:
-		json_base64(b, a->str);
-		break;
-	case ATTR_JSON:
-		json_raw(b, a->str);
-		break;
-	}
-}
-
 static bool absent(const struct attr *a)
 {
 	return ((a->type == ATTR_STR || a->type == ATTR_BYTES) && !a->str.p) ||
 	       (a->type == ATTR_JSON && !a->str.n);
-}
-
-static void put_fields(struct json *j, const struct txn *t, size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++) {
-		if (!field_get(&j->refs[i], t, &j->field))
-			continue;
-		put_key(&j->line, &j->keys[i]);
-		put_value(&j->line, &j->field.v);
-	}
 }
 
 static void put_attrs(struct json *j, const struct txn *t, bool headers)
@@ -228,7 +95,7 @@ static void put_attrs(struct json *j, const struct txn *t, bool headers)
 		if ((a->type == ATTR_HEADERS) != headers || absent(a))
 			continue;
 		json_key(&j->line, str_from(a->name));
-		put_value(&j->line, a);
+		json_value(&j->line, a);
 	}
 }
 
@@ -291,7 +158,7 @@ static void put_allowed(struct json *j, const struct attr *a, bool response)
 		if (!c[i].row)
 			continue;
 		row = &j->allow[c[i].row - 1];
-		put_key(b, response ? &row->response : &row->request);
+		json_name_put(b, response ? &row->response : &row->request);
 		buf_putc(b, '[');
 		json_quoted(b, a->headers[i].value);
 		for (uint32_t more = c[i].next; more; more = c[more - 1].next) {
@@ -323,10 +190,10 @@ static int json_txn(void *self, const struct txn *t)
 	int err;
 
 	buf_clear(b);
-	put_fields(j, t, 0, j->lead);
+	json_fields_lead(j->fields, b, t);
 	put_attrs(j, t, false);
 	put_allowed_headers(j, t);
-	put_fields(j, t, j->lead, j->ref_count);
+	json_fields_rest(j->fields, b, t);
 	put_attrs(j, t, true);
 	buf_put(b, j->resources.p, j->resources.n);
 	buf_put(b, "}\n", 2);
@@ -349,7 +216,7 @@ static int json_flush(void *self)
 
 static void json_free(struct json *j)
 {
-	field_free(&j->field);
+	json_fields_free(j->fields);
 	buf_free(&j->line);
 	buf_free(&j->chain);
 	buf_free(&j->resources);
@@ -376,14 +243,12 @@ static int json_open(void **self, struct out *out, const struct writer_cfg *cfg)
 	j->out = out;
 	j->unbuffered = cfg->unbuffered;
 	j->line.limit = LINE_MAX_BYTES;
-	j->ref_count = fields_list(j->refs, &j->lead);
+	j->fields = json_fields_new();
 	for (size_t i = 0; i < cfg->resource_count; i++) {
 		json_key(&j->resources, cfg->resources[i].name);
 		json_quoted(&j->resources, cfg->resources[i].value);
 	}
-	err = j->resources.err;
-	for (size_t i = 0; !err && i < j->ref_count; i++)
-		err = make_key(&j->keys[i], j->refs[i].name, STR_NONE);
+	err = j->fields ? j->resources.err : -ENOMEM;
 	for (; !err && *allow; allow++)
 		err = allow_header(j, *allow);
 	if (err) {
