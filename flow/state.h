@@ -7,12 +7,8 @@
 #define TLSLENS_FLOW_STATE_H
 
 #include "flow/flow.h"
+#include "flow/hash.h"
 #include "identity/identity.h"
-
-/* Out of memory comes back from HASH_ADD as a NULL hh.tbl instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-#include <utlist.h>
 
 #define NS_PER_MS 1000000ull
 
