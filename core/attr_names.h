@@ -35,6 +35,8 @@
 #define A_DNS_ANSWERS "dns.answers"
 #define A_DNS_RESOLVED_IP "dns.resolved_ip"
 
+/* what the messages came by: "udp", "tcp", "dot" (DNS over TLS), "doh" (over HTTPS) */
+#define A_DNS_TRANSPORT "tlslens.dns.transport"
 /* of the response's head: "aa", "tc" (truncated), "rd", "ra", "ad", "cd" */
 #define A_DNS_FLAGS "tlslens.dns.flags"
 /* the OPT records, e.g. "version 0, udp 1232, do, client-subnet 192.0.2.0/24/0" */

@@ -49,6 +49,15 @@ struct limits {
 
 extern const struct limits limits_default;
 
+/* The traced process was told an address of a name that it had asked for. */
+struct resolved {
+	struct str name; /* as it was asked for, in presentation format and lower case */
+	enum addr_family family;
+	const uint8_t *addr; /* 4 or 16 octets, network order */
+	uint32_t ttl_s;
+	uint64_t ts_ns; /* of the answer */
+};
+
 /* Where a parser puts what it finds. Implemented by flow/ and by tests. */
 struct proto_sink {
 	const struct proto_sink_ops *ops;
@@ -67,6 +76,8 @@ struct proto_sink_ops {
 	void (*settled)(struct proto_sink *s, enum dir d, uint64_t off);
 	/* The traced process turned out to be this side of the connection. */
 	void (*role)(struct proto_sink *s, enum role r);
+	/* Borrowed for the call. May be NULL: nobody remembers names. */
+	void (*resolved)(struct proto_sink *s, const struct resolved *r);
 };
 
 /* How a parser comes to a connection. All borrowed for the call of open() only. */

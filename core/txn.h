@@ -92,6 +92,8 @@ struct txn {
 
 	/* for a person's line: verb target status, e.g. "GET" "https://h/p" "200". Bytes may be anything */
 	struct str verb, target, status;
+	struct str
+		gist; /* ... and what the answer says in a few words, where that is not bytes: addresses */
 	uint64_t request_body_bytes, response_body_bytes; /* on the wire */
 
 	struct attr *attrs; /* in output order, in the arena */

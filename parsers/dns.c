@@ -49,15 +49,25 @@ static enum probe_res stream_probe(enum dir d, const uint8_t *p, size_t n)
 	return enough ? PROBE_YES : PROBE_MORE;
 }
 
-static void *dns_open(const struct proto_open *o)
+static void *open_by(const struct proto_open *o, const char *transport)
 {
 	struct dns *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	s->exchanges =
-		(struct dns_exchanges){.conn = o->conn, .sink = o->sink, .limits = o->limits};
+	s->exchanges = (struct dns_exchanges){
+		.conn = o->conn, .sink = o->sink, .limits = o->limits, .transport = transport};
 	return s;
+}
+
+static void *datagram_open(const struct proto_open *o)
+{
+	return open_by(o, "udp");
+}
+
+static void *stream_open(const struct proto_open *o)
+{
+	return open_by(o, o->conn->plain ? "tcp" : "dot");
 }
 
 static struct parse_res datagram_feed(void *state, enum dir d, const struct slice *s, bool expired)
@@ -179,7 +189,7 @@ const struct proto_ops proto_dns = {
 	.name = "dns",
 	.datagram = true,
 	.probe = datagram_probe,
-	.open = dns_open,
+	.open = datagram_open,
 	.feed = datagram_feed,
 	.gap = datagram_gap,
 	.resync = dns_resync,
@@ -191,7 +201,7 @@ const struct proto_ops proto_dns_stream = {
 	.name = "dns/tcp",
 	.alpn = "dot",
 	.probe = stream_probe,
-	.open = dns_open,
+	.open = stream_open,
 	.feed = stream_feed,
 	.gap = stream_gap,
 	.resync = dns_resync,

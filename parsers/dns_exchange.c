@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #include "core/attr_names.h"
+#include "parsers/dns_txn.h"
 
 struct dns_query {
 	struct dns_query *prev, *next;
@@ -45,32 +46,15 @@ static void learn_role(struct dns_exchanges *x, enum role role)
 static struct txn *new_txn(struct dns_exchanges *x, const struct dns_message *m,
 			   const struct dns_moved *moved)
 {
-	struct txn *t = txn_new(x->conn);
+	struct txn *t = dns_txn_new(x->conn, m, x->transport);
 
 	if (!t)
 		return NULL;
-	t->event_name = "dns.exchange";
-	t->proto_name = "dns";
 	t->role = role_of(m->response ? dir_other(moved->dir) : moved->dir);
 	t->start_ns = moved->start_ns;
 	t->end_ns = moved->end_ns;
 	t->tid = moved->tid;
-	t->verb = dns_verb(&t->arena, m);
-	t->target = dns_target(&t->arena, m);
 	return t;
-}
-
-static enum outcome outcome_of(unsigned int code)
-{
-	switch (code) {
-	case 0:
-		return OUTCOME_OK;
-	case 2: /* SERVFAIL */
-	case 4: /* NOTIMP */
-		return OUTCOME_SERVER_ERROR;
-	default:
-		return OUTCOME_CLIENT_ERROR;
-	}
 }
 
 static void emit_answered(struct dns_exchanges *x, struct txn *t, const struct dns_message *m,
@@ -78,12 +62,8 @@ static void emit_answered(struct dns_exchanges *x, struct txn *t, const struct d
 {
 	t->response_start_ns = moved->start_ns;
 	t->end_ns = moved->end_ns;
-	t->response_body_bytes = m->n;
-	t->status = dns_code_text(&t->arena, m);
-	t->outcome = outcome_of(dns_code(m));
-	dns_describe(t, m->p, m->n);
-	if (t->outcome != OUTCOME_OK)
-		txn_str(t, A_ERROR_TYPE, t->status);
+	dns_txn_answer(t, m);
+	dns_txn_resolved(t, x->sink, m);
 	x->sink->ops->txn(x->sink, t);
 }
 
@@ -150,8 +130,7 @@ static int on_query(struct dns_exchanges *x, const struct dns_message *m,
 		return -ENOMEM;
 	}
 	q->txn->request_end_ns = moved->end_ns;
-	q->txn->request_body_bytes = m->n;
-	dns_describe(q->txn, m->p, m->n);
+	dns_txn_query(q->txn, m);
 	q->dir = moved->dir;
 	q->sent_ns = moved->end_ns;
 	q->m = *m;

@@ -15,6 +15,7 @@ struct dns_exchanges {
 	const struct conn *conn;
 	struct proto_sink *sink;
 	const struct limits *limits;
+	const char *transport;	/* static; what A_DNS_TRANSPORT says */
 	struct dns_query *list; /* owned; those not answered, the one sent last at the end */
 	uint32_t count;
 	enum role role;

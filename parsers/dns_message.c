@@ -10,19 +10,9 @@
 #define FLAG_ZERO 0x0040 /* reserved (RFC 1035 section 4.1.1) */
 #define RECORD_BYTES_MIN 11
 
-struct record {
-	uint16_t type, class;
-	uint32_t ttl;
-	uint16_t n;
-	struct cursor data; /* over the whole message, at the data */
-};
-
-/* Steps over a record; false when it is not there whole. */
-static bool read_record(struct cursor *c, struct record *r)
+bool dns_record_read(struct cursor *c, struct dns_record *r)
 {
-	struct dns_name owner;
-
-	if (!dns_name_read(c, &owner))
+	if (!dns_name_read(c, &r->owner))
 		return false;
 	r->type = cursor_u16(c);
 	r->class = cursor_u16(c);
@@ -67,13 +57,13 @@ bool dns_message_same_question(const struct dns_message *a, const struct dns_mes
 }
 
 /* The OPT record's four octets (RFC 6891 section 6.1.3), or 0; EDNS's own are in its data. */
-static bool find_opt(const struct dns_message *m, struct record *opt)
+static bool find_opt(const struct dns_message *m, struct dns_record *opt)
 {
 	size_t records = (size_t)m->answers + m->authorities + m->additionals;
 	struct cursor c = cursor_init(m->p, m->n);
 
 	cursor_seek(&c, m->records_at);
-	for (size_t i = 0; i < records && read_record(&c, opt); i++)
+	for (size_t i = 0; i < records && dns_record_read(&c, opt); i++)
 		if (opt->type == DNS_TYPE_OPT && i >= (size_t)m->answers + m->authorities)
 			return true;
 	return false;
@@ -81,7 +71,7 @@ static bool find_opt(const struct dns_message *m, struct record *opt)
 
 unsigned int dns_code(const struct dns_message *m)
 {
-	struct record opt;
+	struct dns_record opt;
 
 	return (m->flags & 0xf) | (find_opt(m, &opt) ? opt.ttl >> 24 << 4 : 0);
 }
@@ -163,8 +153,9 @@ static void describe_flags(struct txn *t, const struct dns_message *m)
 		uint16_t bit;
 		const char *name;
 	} rows[] = {
-		{0x0400, "aa"}, {0x0200, "tc"}, {0x0100, "rd"},
-		{0x0080, "ra"}, {0x0020, "ad"}, {0x0010, "cd"},
+		{0x0400, "aa"}, {DNS_FLAG_TRUNCATED, "tc"},
+		{0x0100, "rd"}, {0x0080, "ra"},
+		{0x0020, "ad"}, {0x0010, "cd"},
 	};
 	struct str *names = arena_alloc(&t->arena, sizeof(rows) / sizeof(rows[0]) * sizeof(*names));
 	uint32_t count = 0;
@@ -187,7 +178,7 @@ struct reading {
 	uint32_t wrong_count;
 };
 
-static void read_answer(struct reading *x, const struct record *r)
+static void read_answer(struct reading *x, const struct dns_record *r)
 {
 	size_t type_bytes;
 	struct str s;
@@ -217,7 +208,7 @@ static void read_records(struct reading *x, const struct dns_message *m)
 	size_t records = (size_t)m->answers + m->authorities + m->additionals;
 	size_t room = (m->n - m->records_at) / RECORD_BYTES_MIN;
 	struct cursor c = cursor_init(m->p, m->n);
-	struct record r;
+	struct dns_record r;
 	size_t i;
 
 	room = room < m->answers ? room : m->answers;
@@ -228,7 +219,7 @@ static void read_records(struct reading *x, const struct dns_message *m)
 		return;
 	}
 	cursor_seek(&c, m->records_at);
-	for (i = 0; i < records && read_record(&c, &r); i++)
+	for (i = 0; i < records && dns_record_read(&c, &r); i++)
 		if (i < room)
 			read_answer(x, &r);
 	if (i < records)
@@ -256,7 +247,7 @@ static void describe_edns(struct txn *t, const struct dns_message *m)
 	const char *name = m->response ? A_DNS_RESPONSE_EDNS : A_DNS_REQUEST_EDNS;
 	struct buf b = {.limit = DNS_TEXT_BYTES_MAX};
 	struct cursor options;
-	struct record opt;
+	struct dns_record opt;
 	struct str s;
 
 	if (!find_opt(m, &opt))
@@ -351,7 +342,7 @@ bool dns_plausible(const uint8_t *p, size_t have, size_t whole, bool *enough)
 	size_t records;
 	struct dns_message m;
 	struct cursor c = cursor_init(p, have);
-	struct record r;
+	struct dns_record r;
 	int err;
 
 	*enough = false;
@@ -369,7 +360,7 @@ bool dns_plausible(const uint8_t *p, size_t have, size_t whole, bool *enough)
 	records = (size_t)m.answers + m.authorities + m.additionals;
 	cursor_seek(&c, m.records_at);
 	for (size_t i = 0; i < records; i++) {
-		if (read_record(&c, &r))
+		if (dns_record_read(&c, &r))
 			continue;
 		/* one answer that is as it should be is enough of a long message */
 		*enough = i > 0 && have < whole;

@@ -8,6 +8,8 @@
 
 #define DNS_HEAD_BYTES 12
 #define DNS_OPCODE_QUERY 0
+#define DNS_CLASS_IN 1
+#define DNS_FLAG_TRUNCATED 0x0200
 #define DNS_TEXT_BYTES_MAX (256 << 10) /* of the answers of a message; more sets TXN_LIMIT */
 
 struct dns_message {
@@ -25,6 +27,17 @@ struct dns_message {
 
 /* Reads head and questions. -EBADMSG when they are not there. */
 int dns_message_read(struct dns_message *m, const uint8_t *p, size_t n);
+
+struct dns_record {
+	struct dns_name owner;
+	uint16_t type, class;
+	uint32_t ttl;
+	uint16_t n;
+	struct cursor data; /* over the whole message, at the data's n octets */
+};
+
+/* Steps over a record, the first one standing at records_at; false when it is not there whole. */
+bool dns_record_read(struct cursor *c, struct dns_record *r);
 
 /* The same question, or one of them has none. */
 bool dns_message_same_question(const struct dns_message *a, const struct dns_message *b);

@@ -56,7 +56,7 @@ bool dns_name_read(struct cursor *c, struct dns_name *name)
 	}
 }
 
-static uint8_t lower(uint8_t c)
+uint8_t dns_lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
@@ -65,9 +65,8 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b)
 {
 	if (a->n != b->n)
 		return false;
-	/* the lengths of labels are below 'A' */
 	for (size_t i = 0; i < a->n; i++)
-		if (lower(a->octets[i]) != lower(b->octets[i]))
+		if (dns_lower(a->octets[i]) != dns_lower(b->octets[i]))
 			return false;
 	return true;
 }

@@ -23,6 +23,9 @@ bool dns_name_read(struct cursor *c, struct dns_name *name);
 /* ASCII case does not count (RFC 4343). */
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
+/* Of an ASCII capital its small letter, of others themselves; the lengths of labels are no letters. */
+uint8_t dns_lower(uint8_t c);
+
 /* Presentation format with escapes (RFC 1035 section 5.1), with the final dot when `dot`; "." is the root. */
 void dns_name_text(struct buf *b, const struct dns_name *name, bool dot);
 

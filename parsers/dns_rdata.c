@@ -35,7 +35,7 @@ static const struct type_row {
 } rows[] = {
 	{DNS_TYPE_A, "A", "4"},
 	{2, "NS", "n"},
-	{5, "CNAME", "n"},
+	{DNS_TYPE_CNAME, "CNAME", "n"},
 	{6, "SOA", "nnlllll"},
 	{12, "PTR", "n"},
 	{13, "HINFO", "qq"},

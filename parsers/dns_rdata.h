@@ -6,6 +6,7 @@
 #include "parsers/dns_name.h"
 
 #define DNS_TYPE_A 1
+#define DNS_TYPE_CNAME 5
 #define DNS_TYPE_AAAA 28
 #define DNS_TYPE_OPT 41
 

@@ -4,6 +4,7 @@
  * opened in rising order (RFC 9113 section 5.1.1), so a number at or below the highest opened one is
  * either in the table, closed, or in a hole: opened before we joined or in lost bytes.
  */
+#include "parsers/content.h"
 #include "parsers/h2.h"
 
 #define NS_PER_MS 1000000u
@@ -77,7 +78,7 @@ struct h2_stream *h2_stream_new(struct h2 *h, uint32_t id, uint64_t ts_ns, uint3
 	st->id = id;
 	st->active_ns = ts_ns;
 	for (int d = 0; d < DIR_COUNT; d++)
-		st->msg[d].body.limit = h->limits->body_bytes;
+		st->msg[d].keep_bytes = h->limits->body_bytes;
 	return st;
 }
 
@@ -307,6 +308,8 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 		take_request(h, d, st, sec, b);
 	else
 		take_response(h, d, st, sec, b);
+	if (!m->body_bytes)
+		m->keep_bytes = content_keep_bytes(m->headers, m->count, h->limits);
 	m->ended |= b->end_stream || b->push;
 	conclude(h, st);
 }
@@ -314,7 +317,7 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
 		      const struct h2_bytes *b)
 {
-	size_t room = h->limits->body_bytes;
+	size_t room = m->keep_bytes;
 	size_t n = b->n;
 
 	/* only what is there from the beginning without a hole */

@@ -28,7 +28,8 @@ struct h2_msg {
 	size_t header_bytes; /* kept of all blocks, interim ones too: limits->header_bytes */
 	uint32_t fields;     /* kept of all blocks: limits->headers */
 	uint64_t body_bytes;
-	struct buf body; /* limits->body_bytes of it */
+	struct buf body;   /* the first keep_bytes of it */
+	size_t keep_bytes; /* what is shown of bodies, or what its media type needs */
 	struct grpc_framing framing;
 	uint64_t start_ns, end_ns;
 	bool seen;    /* a block of it was, readable or not */

@@ -4,6 +4,7 @@
  * read; a name missing from a section with unknown fields is left out, never made up.
  */
 #include "core/attr_names.h"
+#include "parsers/content.h"
 #include "parsers/h2.h"
 #include "parsers/http_common.h"
 
@@ -115,16 +116,19 @@ static void add_request(struct exchange *x)
 	http_url_attrs(x->t, &u);
 }
 
-static void add_content(struct txn *t, const char *name, const struct h2_msg *m)
+static void add_content(struct exchange *x, const char *name, const struct h2_msg *m)
 {
+	size_t shown = x->h->limits->body_bytes;
 	struct str v = STR_NONE;
 
-	if (m->body.n)
-		v = arena_str(&t->arena, m->body.p, m->body.n);
+	shown = m->body.n < shown ? m->body.n : shown;
+	if (!shown)
+		return;
+	v = arena_str(&x->t->arena, m->body.p, shown);
 	if (v.p)
-		txn_bytes(t, name, v);
-	else if (m->body.n)
-		t->flags |= TXN_LIMIT;
+		txn_bytes(x->t, name, v);
+	else
+		x->t->flags |= TXN_LIMIT;
 }
 
 static void add_http(struct exchange *x)
@@ -138,8 +142,8 @@ static void add_http(struct exchange *x)
 		txn_int(t, A_HTTP_REQUEST_BODY_SIZE, (int64_t)x->req->body_bytes);
 	if (exact(x->resp))
 		txn_int(t, A_HTTP_RESPONSE_BODY_SIZE, (int64_t)x->resp->body_bytes);
-	add_content(t, A_REQUEST_BODY_BASE64, x->req);
-	add_content(t, A_RESPONSE_BODY_BASE64, x->resp);
+	add_content(x, A_REQUEST_BODY_BASE64, x->req);
+	add_content(x, A_RESPONSE_BODY_BASE64, x->resp);
 	if (x->req->count)
 		txn_headers(t, A_REQUEST_HEADERS, x->req->headers, x->req->count);
 	if (x->resp->count)
@@ -228,10 +232,31 @@ static void add_attrs(struct exchange *x)
 		txn_str(t, A_ERROR_TYPE, code);
 }
 
+static struct content_message content_of(const struct h2_msg *m)
+{
+	return (struct content_message){
+		.headers = m->headers,
+		.count = m->count,
+		.body = {(const char *)m->body.p, m->body.n},
+		.whole = exact(m) && m->ended && !m->lost && m->body.n == m->body_bytes,
+	};
+}
+
 static void free_bodies(struct h2_stream *st)
 {
 	for (int d = 0; d < DIR_COUNT; d++)
 		buf_free(&st->msg[d].body);
+}
+
+/* The stream goes with its transaction; the bodies are their own. */
+static void emit(struct exchange *x)
+{
+	struct content_message req = content_of(x->req), resp = content_of(x->resp);
+	struct buf bodies[DIR_COUNT] = {x->req->body, x->resp->body};
+
+	content_emit(x->h->sink, x->t, &req, &resp);
+	for (int d = 0; d < DIR_COUNT; d++)
+		buf_free(&bodies[d]);
 }
 
 void h2_txn_emit(struct h2 *h, struct h2_stream *st)
@@ -260,8 +285,7 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 		x.q.line = *st->upgraded;
 	fill_envelope(&x);
 	add_attrs(&x);
-	free_bodies(st);
-	h->sink->ops->txn(h->sink, x.t);
+	emit(&x);
 }
 
 static struct str copy(struct arena *a, struct str v)

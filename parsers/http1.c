@@ -132,7 +132,7 @@ static enum http1_step step_content(struct http1 *p, struct http1_input *in)
 	in->pos += taken;
 	switch (piece) {
 	case PIECE_DATA:
-		http1_message_content(&p->queue, side->exchange, m, at, taken);
+		http1_message_content(side->exchange, m, at, taken);
 		if (http1_content_done(&side->content))
 			http1_end_message(p, in->dir, true);
 		return STEP_ON;

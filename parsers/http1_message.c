@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/secrets.h"
+#include "parsers/content.h"
 
 #define HELD_KEEP_BYTES (16u << 10) /* a larger buffer goes back after the section */
 
@@ -188,6 +189,7 @@ static enum http1_step begin_content(struct http1 *p, struct http1_input *in,
 	case BODY_UNKNOWN:
 		return cut_message(p, in);
 	default:
+		m->keep_bytes = content_keep_bytes(m->head.headers, m->head.count, p->queue.limits);
 		http1_content_begin(&side->content, body, m->head.content_length);
 		side->phase = PHASE_CONTENT;
 		return STEP_ON;

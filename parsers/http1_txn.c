@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "core/attr_names.h"
+#include "parsers/content.h"
 #include "parsers/http_common.h"
 
 #define KEEP_FIRST_BYTES 4096
@@ -142,10 +143,10 @@ static bool reserve_kept(struct http1_message *m, struct arena *a, size_t more, 
 	return true;
 }
 
-void http1_message_content(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
-			   const uint8_t *p, size_t n)
+void http1_message_content(struct http1_exchange *e, struct http1_message *m, const uint8_t *p,
+			   size_t n)
 {
-	size_t limit = q->limits->body_bytes, keep = n;
+	size_t limit = m->keep_bytes, keep = n;
 
 	m->body_bytes += n;
 	if (!limit || m->kept_all)
@@ -290,10 +291,14 @@ static void add_size(struct txn *t, const char *name, const struct http1_message
 		txn_int(t, name, (int64_t)m->body_bytes);
 }
 
-static void add_content(struct txn *t, const char *name, const struct http1_message *m)
+static void add_content(const struct http1_queue *q, struct txn *t, const char *name,
+			const struct http1_message *m)
 {
-	if (m->kept_bytes)
-		txn_bytes(t, name, (struct str){(const char *)m->kept, m->kept_bytes});
+	size_t shown = q->limits->body_bytes;
+
+	shown = m->kept_bytes < shown ? m->kept_bytes : shown;
+	if (shown)
+		txn_bytes(t, name, (struct str){(const char *)m->kept, shown});
 }
 
 static void add_headers(const struct http1_queue *q, struct txn *t, const char *name,
@@ -338,8 +343,8 @@ static void add_attrs(const struct http1_queue *q, struct http1_exchange *e)
 	}
 	add_size(t, A_HTTP_REQUEST_BODY_SIZE, req);
 	add_size(t, A_HTTP_RESPONSE_BODY_SIZE, resp);
-	add_content(t, A_REQUEST_BODY_BASE64, req);
-	add_content(t, A_RESPONSE_BODY_BASE64, resp);
+	add_content(q, t, A_REQUEST_BODY_BASE64, req);
+	add_content(q, t, A_RESPONSE_BODY_BASE64, resp);
 	if (req->state)
 		add_headers(q, t, A_REQUEST_HEADERS, &req->head);
 	if (resp->head.status)
@@ -351,8 +356,19 @@ static void add_attrs(const struct http1_queue *q, struct http1_exchange *e)
 		txn_str(t, A_ERROR_TYPE, t->status);
 }
 
+static struct content_message content_of(const struct http1_message *m)
+{
+	return (struct content_message){
+		.headers = m->head.headers,
+		.count = m->head.count,
+		.body = {(const char *)m->kept, m->kept_bytes},
+		.whole = m->state == MESSAGE_WHOLE && m->kept_bytes == m->body_bytes,
+	};
+}
+
 void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e)
 {
+	struct content_message req = content_of(&e->request), resp = content_of(&e->response);
 	struct txn *t = e->txn;
 
 	DL_DELETE(q->list, e);
@@ -360,7 +376,7 @@ void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e)
 	q->pending_bytes -= e->pending_bytes;
 	fill_envelope(q, e);
 	add_attrs(q, e);
-	q->sink->ops->txn(q->sink, t);
+	content_emit(q->sink, t, &req, &resp);
 }
 
 void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns)

@@ -24,7 +24,8 @@ struct http1_message {
 	uint64_t body_bytes; /* content on the wire, lost octets of it included */
 	uint8_t *kept;	     /* the first octets of the content, in the arena */
 	size_t kept_bytes, kept_cap;
-	bool kept_all; /* no more are kept: the limit, or a gap */
+	size_t keep_bytes; /* of it: what is shown of bodies, or what its media type needs */
+	bool kept_all;	   /* no more are kept: the limit, or a gap */
 };
 
 struct http1_exchange {
@@ -81,8 +82,8 @@ enum http1_answer http1_queue_answer(const struct http1_queue *q, uint64_t first
 				     struct http1_exchange **e);
 
 /* n octets of content; those to keep are copied. */
-void http1_message_content(struct http1_queue *q, struct http1_exchange *e, struct http1_message *m,
-			   const uint8_t *p, size_t n);
+void http1_message_content(struct http1_exchange *e, struct http1_message *m, const uint8_t *p,
+			   size_t n);
 /* n octets of content are lost. */
 void http1_message_lost_content(struct http1_message *m, uint64_t n);
 

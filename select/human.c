@@ -173,11 +173,22 @@ static void put_word(struct buf *b, struct str s)
 	human_text(b, s);
 }
 
+void human_target(struct buf *b, const struct txn *t)
+{
+	human_text(b, t->target);
+	if (!t->gist.n)
+		return;
+	buf_puts(b, t->target.n ? " = " : "= ");
+	human_text(b, t->gist);
+}
+
 void human_message(struct buf *b, const struct txn *t)
 {
 	human_process(b, t->conn);
 	put_word(b, t->verb);
-	put_word(b, t->target);
+	if (t->target.n || t->gist.n)
+		buf_putc(b, ' ');
+	human_target(b, t);
 	put_word(b, t->status.n ? t->status : t->flags & TXN_NO_RESPONSE ? STR("-") : STR_NONE);
 	buf_putc(b, ' ');
 	human_size(b, t->response_body_bytes);

@@ -21,6 +21,8 @@ void human_duration(struct buf *b, uint64_t ns); /* 850us 2.0ms 1.23s */
 void human_process(struct buf *b, const struct conn *conn);
 /* An address in the usual form, IPv6 without brackets (RFC 5952); nothing for other families. */
 void human_addr(struct buf *b, enum addr_family family, const struct endpoint *e);
+/* What was asked for and, where it says more than bytes, the answer: `example.com = 192.0.2.1`. */
+void human_target(struct buf *b, const struct txn *t);
 /* `curl[4242] GET https://example.com/a?x=1 200 13B 2.0ms` */
 void human_message(struct buf *b, const struct txn *t);
 

@@ -184,7 +184,7 @@ static bool put_target(struct text *x, const struct txn *t)
 	unsigned int columns = TARGET_COLUMNS;
 	size_t from = x->line.n;
 
-	human_text(&x->line, t->target);
+	human_target(&x->line, t);
 	if (x->columns) {
 		columns = x->columns > others + TARGET_COLUMNS_MIN ? x->columns - others
 								   : TARGET_COLUMNS_MIN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/proto_run.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,11 +119,23 @@ static void on_role(struct proto_sink *s, enum role role)
 	buf_printf(&u->r->text, "role %s\n", role == ROLE_CLIENT ? "client" : "server");
 }
 
+static void on_resolved(struct proto_sink *s, const struct resolved *a)
+{
+	struct buf *b = &((struct runner *)s)->r->text;
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(a->family == ADDR_IPV4 ? AF_INET : AF_INET6, a->addr, text, sizeof(text));
+	buf_puts(b, "resolved ");
+	dump_bytes(b, a->name);
+	buf_printf(b, " = %s for %" PRIu32 " s at %" PRIu64 "\n", text, a->ttl_s, a->ts_ns);
+}
+
 static const struct proto_sink_ops sink_ops = {
 	.txn = on_txn,
 	.secret = on_secret,
 	.settled = on_settled,
 	.role = on_role,
+	.resolved = on_resolved,
 };
 
 static void open_parser(struct runner *u, const struct proto_ops *ops, bool late,

@@ -6,6 +6,7 @@
  *   GET https://h/a -> 200 ok ...       (see txn_dump.h)
  *   out of step > in call 3
  *   upgrade < in call 4: websocket
+ *   resolved example.com = 192.0.2.1 for 60 s at 2
  *   secret > @45 "Bearer abc"           (all of them at the end, in order)
  *
  * Checks on the way what every parser must keep: it takes no more than it was given, PARSE_OK takes all,

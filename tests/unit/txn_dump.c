@@ -114,6 +114,10 @@ void dump_txn(struct buf *b, const struct txn *t, bool times)
 	dump_bytes(b, t->verb.n ? t->verb : STR("-"));
 	buf_putc(b, ' ');
 	dump_bytes(b, t->target.n ? t->target : STR("-"));
+	if (t->gist.n) {
+		buf_puts(b, " = ");
+		dump_bytes(b, t->gist);
+	}
 	buf_puts(b, " -> ");
 	dump_bytes(b, t->status.n ? t->status : STR("-"));
 	buf_printf(b, " %s\n  %s/%s %s", outcomes[t->outcome], t->proto_name,
