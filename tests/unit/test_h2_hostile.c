@@ -67,7 +67,12 @@ static void on_role(struct proto_sink *sink, enum role r)
 	(void)r;
 }
 
-static const struct proto_sink_ops ops = {on_txn, on_secret, on_settled, on_role};
+static const struct proto_sink_ops ops = {
+	.txn = on_txn,
+	.secret = on_secret,
+	.settled = on_settled,
+	.role = on_role,
+};
 
 static void open_stage(struct stage *s)
 {

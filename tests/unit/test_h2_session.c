@@ -182,7 +182,12 @@ static void on_role(struct proto_sink *s, enum role r)
 	judge_of(s)->role = r;
 }
 
-static const struct proto_sink_ops judge_ops = {on_txn, on_secret, on_settled, on_role};
+static const struct proto_sink_ops judge_ops = {
+	.txn = on_txn,
+	.secret = on_secret,
+	.settled = on_settled,
+	.role = on_role,
+};
 static const struct conn the_conn = {.seq = 1, .id = "1-1-1"};
 
 /* How the bytes reach the parser. */
