@@ -136,6 +136,7 @@ void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
 	put_if(out, t->flow.resyncs, "times a stream was picked up again behind a loss");
 	put_if(out, t->flow.stale, "records dropped that came too late");
 	put_if(out, t->flow.conns_evicted, "connections given up for want of room");
+	put_if(out, t->flow.names_evicted, "looked-up names forgotten for want of room");
 	put_if(out, t->source.bad_records, "records refused as damaged");
 	reason = summary_reason(t);
 	if (reason)

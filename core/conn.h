@@ -65,6 +65,9 @@ struct conn {
 
 	/* From the hellos when they were seen, else empty. Owned by flow. */
 	struct str tls_version, tls_cipher, sni, alpn;
+
+	/* What the process had looked up and was told the peer's address for, else empty. Owned by flow. */
+	struct str peer_name;
 };
 
 #endif

@@ -42,11 +42,17 @@ static void sink_role(struct proto_sink *s, enum role r)
 	conn_of(s)->pub.role = r;
 }
 
+static void sink_resolved(struct proto_sink *s, const struct resolved *r)
+{
+	flow_name_learn(conn_of(s), r);
+}
+
 static const struct proto_sink_ops sink_ops = {
 	.txn = sink_txn,
 	.secret = sink_secret,
 	.settled = sink_settled,
 	.role = sink_role,
+	.resolved = sink_resolved,
 };
 
 /*

@@ -190,6 +190,7 @@ void flow_free(struct flow *f)
 	f->err = f->err ? f->err : -1; /* the sink may be gone: nothing is written any more */
 	flow_finish(f);
 	flow_cipher_free_all(f);
+	flow_name_free_all(f);
 	flow_sock_free_all(f);
 	flow_proc_free_all(f);
 	for (size_t i = 0; i < sizeof(f->libs) / sizeof(f->libs[0]); i++)

@@ -23,6 +23,8 @@
 #define FLOW_SECRETS_MAX 1024 /* spans of a direction not yet released; more are merged */
 #define FLOW_PROCS_MAX 65536  /* the oldest without connections goes */
 #define FLOW_SOCKS_MAX 131072 /* the one announced first goes */
+#define FLOW_NAMES_MAX 65536  /* addresses with a name; the one answered longest ago goes */
+#define FLOW_NAME_GRACE_S 60  /* a name is good for its TTL and so long: programs keep answers */
 #define FLOW_CIPHERS_MAX \
 	8192 /* beginnings of records not yet matched, or matched; the oldest goes */
 #define FLOW_SINK_TICK_MS 10
@@ -38,7 +40,7 @@ struct flow_cfg {
 
 struct flow_stats {
 	uint64_t conns, conns_live, conns_evicted;
-	uint64_t procs_evicted, socks_evicted, ciphers_evicted;
+	uint64_t procs_evicted, socks_evicted, ciphers_evicted, names_evicted;
 	uint64_t txns;
 	uint64_t bytes;		 /* payload fed */
 	uint64_t gap_bytes;	 /* told to parsers as missing */

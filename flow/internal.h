@@ -43,6 +43,11 @@ void flow_sock_record(struct flow_conn *c, uint64_t sock, uint64_t ts_ns);
 /* The record that may have proven this socket has turned out to prove none. */
 void flow_sock_refute(struct flow_conn *c, uint64_t sock);
 
+/* names.c: what a process was told, and the name of a connection's peer when its socket is proven */
+void flow_name_learn(struct flow_conn *c, const struct resolved *r);
+void flow_name_of_peer(struct flow_conn *c);
+void flow_name_free_all(struct flow *f);
+
 /* cipher.c */
 void flow_cipher_made(struct flow *f, const struct ev_cipher *ev);
 void flow_cipher_sent(struct flow *f, const struct ev_sock_io *ev);

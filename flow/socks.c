@@ -106,13 +106,15 @@ static bool same_address(const struct conn *c, const struct flow_sock *s)
 static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_source source)
 {
 	struct flow *f = c->flow;
+	bool another;
 
 	if (c->sock && c->sock != s->id && !same_address(&c->pub, s)) {
 		/* what was proven before was the other socket; nothing waits since the first proof */
 		c->nested = c->cached = c->recorded = false;
 		c->pub.source = PEER_UNKNOWN;
 	}
-	if (!c->bound || c->sock != s->id)
+	another = !c->bound || c->sock != s->id;
+	if (another)
 		c->bound_ns = f->now_ns;
 	c->bound = true;
 	c->sock = s->id;
@@ -121,6 +123,8 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 	c->pub.local = s->local;
 	c->pub.peer = s->peer;
 	c->pub.netns = s->netns;
+	if (another)
+		flow_name_of_peer(c);
 	if (c->pub.source != PEER_NESTED)
 		c->pub.source = source;
 	if (c->pub.role == ROLE_UNKNOWN)

@@ -14,6 +14,7 @@
 
 struct flow_conn;
 struct flow_cipher; /* cipher.c */
+struct flow_name;   /* names.c */
 
 enum timer_kind {
 	TIMER_REORDER, /* a record waits for its predecessor */
@@ -161,6 +162,7 @@ struct flow {
 	struct flow_sock *socks;
 	struct flow_sock *closed_socks;
 	struct flow_cipher *ciphers;
+	struct flow_name *names;
 	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */
 	char *libs[256];
 	uint64_t conn_seq;

@@ -224,6 +224,13 @@ static bool get_server_name(const struct txn *t, unsigned int end, struct field 
 	return name.n ? give_str(f, name) : get_addr(t, end, f);
 }
 
+static bool get_peer_name(const struct txn *t, unsigned int arg, struct field *f)
+{
+	(void)arg;
+	return endpoint_of(t, END_CLIENT) && t->role == ROLE_CLIENT &&
+	       give_str(f, t->conn->peer_name);
+}
+
 static bool get_tls_version(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
@@ -352,6 +359,7 @@ static const struct {
 	{{"network.peer.port", get_port, END_PEER, true}, 0},
 	{{"network.local.address", get_addr, END_LOCAL, true}, 0},
 	{{"network.local.port", get_port, END_LOCAL, true}, 0},
+	{{"tlslens.peer.dns_name", get_peer_name, 0, true}, 0},
 	{{"tls.protocol.version", get_tls_version, 0, true}, 0},
 	{{"tls.cipher", get_tls_cipher, 0, true}, 0},
 	{{"tls.next_protocol", get_alpn, 0, true}, 0},
