@@ -13,6 +13,7 @@
 #include "cli/resources.h"
 
 #include "capture/given.h"
+#include "writer/out.h"
 
 #define CONFIG_OUTPUTS_MAX 16
 #define CONFIG_PIDS_MAX 4096
@@ -77,6 +78,8 @@ struct config {
 	struct filter *filter;	    /* owned, or NULL */
 	uint64_t sample;	    /* one connection in so many; 0: every one */
 	bool tcp_framing;
+	const char *packet_filter; /* borrowed from argv; known to compile for Ethernet */
+	struct out_rotation rotation;
 	enum color_mode color;
 	uint64_t verbose;
 	bool quiet;

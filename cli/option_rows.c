@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/packet_filter.h"
 #include "capture/source.h"
 #include "cli/options.h"
 #include "select/filter.h"
+#include "writer/out_names.h"
 #include "writer/writer.h"
 
 #define BODY_BYTES_MAX (64ull << 20)
@@ -184,6 +186,50 @@ static int set_filter(struct config *cfg, const struct option_row *row, const ch
 	if (err == -EINVAL)
 		return option_refuse(why, "--filter, column %zu: %s", at.column, at.text);
 	return err ? option_refuse(why, "no memory") : 0;
+}
+
+static int set_packet_filter(struct config *cfg, const struct option_row *row, const char *value,
+			     struct why *why)
+{
+	struct packet_filter *f;
+	char reason[128];
+	int err = packet_filter_compile(&f, value, LINKTYPE_ETHERNET, reason, sizeof(reason));
+
+	(void)row;
+	if (err == -EINVAL)
+		return option_refuse(why, "--packet-filter '%.100s': %s", value, reason);
+	if (err)
+		return option_refuse(why, "no memory");
+	packet_filter_free(f);
+	cfg->packet_filter = value;
+	return 0;
+}
+
+/* row->lo is how many of the field's unit one of what was given is. */
+static int set_rotation(struct config *cfg, const struct option_row *row, const char *value,
+			struct why *why)
+{
+	const char *end;
+	uint64_t v;
+
+	if (!number(value, &v, &end) || *end || !v || v > row->hi)
+		return option_refuse(why, "-%c takes a number from 1 to %llu, not '%s'",
+				     row->letter, (unsigned long long)row->hi, value);
+	*(uint64_t *)((char *)cfg + row->at) = v * row->lo;
+	return 0;
+}
+
+static int set_keep(struct config *cfg, const struct option_row *row, const char *value,
+		    struct why *why)
+{
+	uint64_t v;
+	const char *end;
+
+	if (!number(value, &v, &end) || *end || !v || v > OUT_FILES_MAX)
+		return option_refuse(why, "-%c takes a number from 1 to %u, not '%s'", row->letter,
+				     OUT_FILES_MAX, value);
+	cfg->rotation.files = (uint32_t)v;
+	return 0;
 }
 
 static int set_resource(struct config *cfg, const struct option_row *row, const char *value,
@@ -450,6 +496,12 @@ const struct option_row option_rows[] = {
 	 "text, json, pcapng, summary or raw, to FILE or standard output; repeatable", set_output,
 	 0, 0, 0},
 	{'w', "write", "FILE", RUNS, "short for -o pcapng:FILE", set_write, 0, 0, 0},
+	{'C', "file-size", "MB", RUNS, "go on in a next file after so many million bytes",
+	 set_rotation, AT(rotation.max_bytes), 1000000, 1000000000},
+	{'G', "file-time", "SEC", RUNS, "go on in a next file every so many seconds", set_rotation,
+	 AT(rotation.period_ns), 1000000000, 1000000000},
+	{'W', "file-count", "FILES", RUNS, "with -C or -G: keep the newest files only", set_keep, 0,
+	 0, 0},
 	{0, "duration", "SEC", LIVE, "stop after so many seconds", set_duration, 0, 0, 0},
 	{0, "count", "N", RUNS, "stop after so many transactions", set_count, AT(count), 1,
 	 UINT64_MAX},
@@ -472,6 +524,9 @@ const struct option_row option_rows[] = {
 	{0, "pcap-framing", "null|tcp", RUNS,
 	 "pcapng: NULL-cipher TLS, which Wireshark reads by itself, or plain TCP", set_framing, 0,
 	 0, 0},
+	{0, "packet-filter", "EXPR", RUNS,
+	 "pcapng, and replay of packets: only what fits, as in tcpdump", set_packet_filter, 0, 0,
+	 0},
 	{0, "ring-mb", "N", LIVE, "ring buffer, a power of two (16)", set_ring, AT(ring_mb), 1,
 	 1024},
 	{0, "snap", "BYTES", LIVE, "copy at most so much of a call (1M)", set_number,

@@ -198,6 +198,19 @@ static bool has_summary(const struct config *cfg)
 	return false;
 }
 
+static int check_rotation(const struct config *cfg, struct why *why)
+{
+	bool rotates = cfg->rotation.max_bytes || cfg->rotation.period_ns;
+
+	if (cfg->rotation.files && !rotates)
+		return option_refuse(why, "-W goes with -C or -G only");
+	for (size_t i = 0; rotates && i < cfg->output_count; i++)
+		if (strcmp(cfg->outputs[i].path, "-") && strcmp(cfg->outputs[i].format, FORMAT_RAW))
+			return 0;
+	return rotates ? option_refuse(why, "-C and -G need an output to a file that is not raw")
+		       : 0;
+}
+
 static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
 {
 	static const struct output text = {"text", "text", "-"}, json = {"json", "json", "-"},
@@ -221,7 +234,7 @@ static int check_outputs(struct config *cfg, bool stdout_tty, struct why *why)
 			return option_refuse(why, "%s on a terminal: give it a file or a pipe",
 					     o->format);
 	}
-	return 0;
+	return check_rotation(cfg, why);
 }
 
 /* What the environment says of where a live run is; in replay it would say it of another place. */

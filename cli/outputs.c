@@ -42,6 +42,7 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 		.verbose = (unsigned int)cfg->verbose,
 		.tcp_framing = cfg->tcp_framing,
 		.redacted = !cfg->no_redact,
+		.packet_filter = cfg->packet_filter,
 		.summary_ns = cfg->summary_ns,
 		.resources = cfg->resources.v,
 		.resource_count = cfg->resources.count,
@@ -50,7 +51,7 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 	void *self;
 	int err;
 
-	err = out_open(&out, spec->path);
+	err = out_open_files(&out, spec->path, &cfg->rotation);
 	if (err)
 		return cannot_write(spec->path, err);
 	wcfg.color = use_color(cfg, out);
@@ -61,7 +62,7 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 		out_close(out);
 		return cannot_write(spec->path, err);
 	}
-	err = fanout_add(o->fanout, ops, self, spec->label);
+	err = fanout_add(o->fanout, ops, self, out, spec->label);
 	if (err) {
 		ops->close(self);
 		log_error("no memory");
@@ -87,6 +88,14 @@ static int open_recording(struct outputs *o, const struct output *spec)
 	else
 		log_info("recording to standard output: unredacted plaintext");
 	return 0;
+}
+
+bool outputs_files(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->output_count; i++)
+		if (strcmp(cfg->outputs[i].path, "-") && strcmp(cfg->outputs[i].format, FORMAT_RAW))
+			return true;
+	return false;
 }
 
 int outputs_open(struct outputs *o, const struct config *cfg)
@@ -116,6 +125,11 @@ int outputs_flush(struct outputs *o)
 	if (o->recording)
 		rec = recording_flush(o->recording);
 	return err ? err : rec;
+}
+
+int outputs_reopen(struct outputs *o)
+{
+	return fanout_reopen(o->fanout);
 }
 
 int outputs_close(struct outputs *o)

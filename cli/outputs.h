@@ -13,10 +13,14 @@ struct outputs {
 	const char *recording_path;
 };
 
+/* Is there a file that can be opened anew while it is written? */
+bool outputs_files(const struct config *cfg);
 /* 0, or a negative errno after one line on stderr. To be given to outputs_close() in both cases. */
 int outputs_open(struct outputs *o, const struct config *cfg);
 /* Everything accepted so far goes to its file. */
 int outputs_flush(struct outputs *o);
+/* Files that were moved away are opened anew by their names; a recording goes on where it is. */
+int outputs_reopen(struct outputs *o);
 /* The first error of any output, also of earlier calls; each was reported once. */
 int outputs_close(struct outputs *o);
 

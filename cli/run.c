@@ -209,6 +209,8 @@ static int pump(struct run *r)
 	int n;
 
 	for (;;) {
+		if (signals_reopen_asked())
+			fail(r, outputs_reopen(&r->outputs));
 		if (!r->stopping && must_stop(r)) {
 			r->stopping = true;
 			signals_stopping();
@@ -301,7 +303,7 @@ int run(const struct config *cfg)
 	if (status)
 		return status;
 	status = EXIT_FAILED;
-	signals_install(cfg->command != NULL);
+	signals_install(cfg->command != NULL, cfg->mode == MODE_TRACE && outputs_files(cfg));
 	if (outputs_open(&r.outputs, cfg))
 		goto out;
 	err = open_source(&r);

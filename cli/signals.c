@@ -8,8 +8,8 @@
 #include "cli/run.h"
 
 static struct {
-	bool with_command; /* set before the handlers are */
-	volatile sig_atomic_t asked, interrupted, stopping;
+	bool with_command, reopens; /* set before the handlers are */
+	volatile sig_atomic_t asked, interrupted, stopping, reopen;
 } state;
 
 static void on_stop(int sig, siginfo_t *info, void *context)
@@ -21,6 +21,15 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 		state.interrupted = 1;
 	else
 		state.asked = 1;
+}
+
+/* The kernel sends it when the terminal is gone; anybody else means the files. */
+static void on_hangup(int sig, siginfo_t *info, void *context)
+{
+	if (state.reopens && info->si_code != SI_KERNEL)
+		state.reopen = 1;
+	else
+		on_stop(sig, info, context);
 }
 
 /* A handler and not SIG_IGN, which the command would inherit: EPIPE tells us as well. */
@@ -39,12 +48,13 @@ static void install(int sig, void (*handler)(int, siginfo_t *, void *), bool kee
 	sigaction(sig, &act, NULL);
 }
 
-void signals_install(bool with_command)
+void signals_install(bool with_command, bool reopens)
 {
 	state.with_command = with_command;
+	state.reopens = reopens;
 	install(SIGINT, on_stop, with_command);
 	install(SIGTERM, on_stop, with_command);
-	install(SIGHUP, on_stop, true);
+	install(SIGHUP, on_hangup, true);
 	install(SIGPIPE, on_pipe, true);
 	if (with_command)
 		install(SIGQUIT, on_stop, true);
@@ -53,6 +63,14 @@ void signals_install(bool with_command)
 bool signals_stop_asked(void)
 {
 	return state.asked != 0;
+}
+
+bool signals_reopen_asked(void)
+{
+	if (!state.reopen)
+		return false;
+	state.reopen = 0;
+	return true;
 }
 
 bool signals_command_interrupted(void)

@@ -15,6 +15,7 @@
 struct member {
 	const struct writer_ops *ops;
 	void *self;
+	struct out *out; /* the writer's, or NULL */
 	const char *label;
 	int err; /* its first */
 	struct member *prev, *next;
@@ -36,13 +37,22 @@ static int note(struct fanout *f, struct member *m, int err)
 	return f->err;
 }
 
+/* Before the member gets an event of that time: the moment to begin a next file. False: it has failed. */
+static bool ready(struct fanout *f, struct member *m, uint64_t now_ns)
+{
+	if (!m->err && m->out)
+		note(f, m, out_time(m->out, now_ns));
+	return !m->err;
+}
+
 static int fanout_txn(struct sink *s, struct txn *t)
 {
 	struct fanout *f = (struct fanout *)s;
+	uint64_t now_ns = t->end_ns + (uint64_t)t->clock_offset_ns;
 	struct member *m;
 
 	DL_FOREACH (f->members, m) {
-		if (m->ops->wants_txns && !m->err)
+		if (m->ops->wants_txns && ready(f, m, now_ns))
 			note(f, m, m->ops->txn(m->self, t));
 	}
 	return f->err;
@@ -54,7 +64,7 @@ static int fanout_chunk(struct sink *s, const struct chunk *c)
 	struct member *m;
 
 	DL_FOREACH (f->members, m) {
-		if (m->ops->wants_chunks && !m->err)
+		if (m->ops->wants_chunks && ready(f, m, c->ts_ns))
 			note(f, m, m->ops->chunk(m->self, c));
 	}
 	return f->err;
@@ -66,7 +76,7 @@ static int fanout_tick(struct sink *s, uint64_t now_ns)
 	struct member *m;
 
 	DL_FOREACH (f->members, m) {
-		if (m->ops->tick && !m->err)
+		if (ready(f, m, now_ns) && m->ops->tick)
 			note(f, m, m->ops->tick(m->self, now_ns));
 	}
 	return f->err;
@@ -87,13 +97,14 @@ struct fanout *fanout_new(void)
 	return f;
 }
 
-int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, const char *label)
+int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, struct out *out,
+	       const char *label)
 {
 	struct member *m = malloc(sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
-	*m = (struct member){.ops = ops, .self = self, .label = label};
+	*m = (struct member){.ops = ops, .self = self, .out = out, .label = label};
 	DL_APPEND(f->members, m);
 	return 0;
 }
@@ -121,6 +132,17 @@ int fanout_flush(struct fanout *f)
 	DL_FOREACH (f->members, m) {
 		if (!m->err)
 			note(f, m, m->ops->flush(m->self));
+	}
+	return f->err;
+}
+
+int fanout_reopen(struct fanout *f)
+{
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->out && !m->err)
+			note(f, m, out_reopen(m->out));
 	}
 	return f->err;
 }

@@ -3,96 +3,49 @@
  * A buffer in front of a descriptor. What one out_put() or out_commit() brought is a record and stays
  * together: the buffer is flushed before it would split one, so a reader that follows the file sees whole
  * lines and blocks; and when the disk is full, the part of a record that still fitted is taken back.
+ *
+ * Files that follow each other: one is ended in out_time(), the next one made when the first record for it
+ * comes. After a full disk a file gets nothing more, so that it stays readable; the next one may.
  */
 #include "writer/out.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/log.h"
+#include "writer/out_file.h"
+#include "writer/out_names.h"
 
 #define RECORDS_MAX 8192 /* in the buffer */
 
 struct out {
-	int fd; /* owned */
+	int fd; /* owned; -1 between two files */
 	int err;
 	bool tty;
-	bool own; /* a regular file that nobody else writes to */
-	uint64_t accepted;
+	bool own;    /* a regular file that nobody else writes to */
+	char *path;  /* owned: of such a file, else NULL */
+	bool begun;  /* it has its beginning, */
+	bool used;   /* and more */
+	bool full;   /* the disk was, at full_ns: what comes is counted and dropped */
+	bool framed; /* frame is set */
+	struct out_frame frame;
+	bool rotates;
+	struct out_rotation rotation;
+	struct out_names names;
+	uint64_t now_ns, full_ns;
+	uint64_t period;  /* of the file's first record */
+	uint64_t in_file; /* bytes */
+	uint64_t accepted, lost;
 	size_t n;
 	size_t records;
 	uint32_t ends[RECORDS_MAX]; /* of the records in buf */
 	uint8_t buf[OUT_BUFFER_BYTES];
 };
-
-/*
- * Names of descriptors that are already open. The kernel's /dev entries for them are symlinks, which
- * O_NOFOLLOW refuses, and a shell's >(command) passes /dev/fd/N.
- */
-static int inherited_fd(const char *path)
-{
-	static const char dev_fd[] = "/dev/fd/";
-	char *end;
-	long n;
-
-	if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
-		return STDOUT_FILENO;
-	if (strcmp(path, "/dev/stderr") == 0)
-		return STDERR_FILENO;
-	if (strncmp(path, dev_fd, sizeof(dev_fd) - 1) != 0)
-		return -1;
-	path += sizeof(dev_fd) - 1;
-	if (*path < '0' || *path > '9')
-		return -1;
-	errno = 0;
-	n = strtol(path, &end, 10);
-	return errno || *end || n > 1 << 20 ? -1 : (int)n;
-}
-
-/*
- * A file that was there before must be ours: in a shared directory somebody else may have put it there
- * to read what we write. It is emptied only after that check, so never by O_TRUNC.
- */
-static int claim(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_uid != geteuid())
-		return -EPERM;
-	if (fchmod(fd, 0600) || ftruncate(fd, 0))
-		return -errno;
-	return 0;
-}
-
-static int open_path(const char *path)
-{
-	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-	int fd, err;
-
-	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
-	if (fd >= 0)
-		return fd;
-	if (errno != EEXIST)
-		return -errno;
-	fd = open(path, flags);
-	if (fd < 0)
-		return -errno;
-	err = claim(fd);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
 
 int out_fd(struct out **o, int fd)
 {
@@ -100,44 +53,161 @@ int out_fd(struct out **o, int fd)
 
 	if (!self)
 		return -ENOMEM;
+	memset(self, 0, offsetof(struct out, ends));
 	self->fd = fd;
-	self->err = 0;
-	self->tty = isatty(fd);
-	self->own = false;
-	self->accepted = 0;
-	self->n = 0;
-	self->records = 0;
+	self->tty = fd >= 0 && isatty(fd);
 	*o = self;
 	return 0;
 }
 
-static bool is_regular(int fd)
+static void out_free(struct out *o)
 {
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	out_names_free(&o->names);
+	free(o->path);
+	free(o);
 }
 
 int out_open(struct out **o, const char *path)
 {
-	int inherited = inherited_fd(path);
+	int inherited = out_file_inherited(path);
 	int fd, err;
 
-	if (inherited >= 0) {
-		fd = fcntl(inherited, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0)
-			return -errno;
-	} else {
-		fd = open_path(path);
-		if (fd < 0)
-			return fd;
-	}
+	fd = inherited >= 0 ? fcntl(inherited, F_DUPFD_CLOEXEC, 0) : out_file_open(path, false);
+	if (fd < 0)
+		return inherited >= 0 ? -errno : fd;
 	err = out_fd(o, fd);
-	if (err)
+	if (err) {
 		close(fd);
-	else
-		(*o)->own = inherited < 0 && is_regular(fd);
+		return err;
+	}
+	if (inherited >= 0 || !out_file_regular(fd))
+		return 0;
+	(*o)->own = true;
+	(*o)->path = strdup(path);
+	if ((*o)->path)
+		return 0;
+	close(fd);
+	out_free(*o);
+	return -ENOMEM;
+}
+
+/* Whether files can be made there is to be known now and not with the first record. */
+static int check_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int err;
+
+	if (!folder)
+		return -ENOMEM;
+	err = strchr(folder, '%') || access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+	free(folder);
 	return err;
+}
+
+/* Only with its name is it known whether there is a file; names[0] then is that of the file just made. */
+static int set_rotation(struct out *o, const char *path, const struct out_rotation *r)
+{
+	char *name;
+	int err = out_names_init(&o->names, path, r->files);
+
+	if (err)
+		return err;
+	o->rotates = true;
+	o->rotation = *r;
+	if (o->fd < 0)
+		return 0;
+	name = out_names_next(&o->names, 0);
+	err = name ? out_names_made(&o->names, name, o->fd) : -ENAMETOOLONG;
+	free(name);
+	return err;
+}
+
+int out_open_files(struct out **o, const char *path, const struct out_rotation *r)
+{
+	bool timed = strchr(path, '%') != NULL;
+	int err;
+
+	if (!r->max_bytes && !r->period_ns)
+		return out_open(o, path);
+	err = timed ? check_folder(path) : 0;
+	if (!err)
+		err = timed ? out_fd(o, -1) : out_open(o, path);
+	if (err || (!timed && !(*o)->own))
+		return err;
+	err = set_rotation(*o, path, r);
+	if (err) {
+		if ((*o)->fd >= 0)
+			close((*o)->fd);
+		out_free(*o);
+	}
+	return err;
+}
+
+/* No room, here or for this user. */
+static bool is_full_disk(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
+static uint64_t period_of(const struct out *o)
+{
+	return o->rotation.period_ns ? o->now_ns / o->rotation.period_ns : 0;
+}
+
+/* The file that `o->path` names. 0 or a negative errno. */
+static int open_own(struct out *o, bool append)
+{
+	int fd = out_file_open(o->path, append);
+
+	if (fd < 0)
+		return fd;
+	o->fd = fd;
+	o->own = out_file_regular(fd);
+	return o->rotates && !append ? out_names_made(&o->names, o->path, fd) : 0;
+}
+
+static int next_file(struct out *o)
+{
+	char *name = out_names_next(&o->names, o->now_ns);
+
+	if (!name)
+		return -ENAMETOOLONG;
+	free(o->path);
+	o->path = name;
+	out_names_make_room(&o->names, name);
+	return open_own(o, false);
+}
+
+/* Makes sure of a file with its beginning. 0 or the sticky error; o->full when there is none. */
+int out_begin(struct out *o)
+{
+	int err = 0;
+
+	if (o->err || o->begun || o->full)
+		return o->err;
+	o->begun = true; /* first: what the frame writes comes here again */
+	o->in_file = 0;
+	if (o->fd < 0)
+		err = next_file(o);
+	if (o->rotates && is_full_disk(err)) {
+		o->full = true;
+		o->full_ns = o->now_ns;
+		return 0;
+	}
+	if (!err && o->framed && o->frame.begin)
+		err = o->frame.begin(o->frame.arg);
+	o->used = false;
+	if (err && !o->err)
+		o->err = err;
+	return o->err;
+}
+
+int out_set_frame(struct out *o, const struct out_frame *frame)
+{
+	o->frame = *frame;
+	o->framed = true;
+	return o->fd >= 0 ? out_begin(o) : 0;
 }
 
 /* A descriptor inherited from a shell may be non-blocking because its other user made it so. */
@@ -168,26 +238,37 @@ static size_t write_all(struct out *o, const uint8_t *p, size_t n)
 	return done;
 }
 
-/* Takes `torn` bytes back from the end of our file; the error that led here is the one to report. */
-static void take_back(struct out *o, size_t torn)
+/*
+ * Takes `torn` bytes back from the end of our file; the error that led here is the one to report, unless
+ * another file may follow.
+ */
+static void fell_short(struct out *o, size_t torn, uint64_t records)
 {
 	off_t end = lseek(o->fd, 0, SEEK_CUR);
 
 	if (o->own && torn && end >= (off_t)torn && ftruncate(o->fd, end - (off_t)torn))
 		o->own = false;
+	if (!is_full_disk(o->err))
+		return;
+	o->lost += records;
+	if (!o->rotates)
+		return;
+	o->err = 0;
+	o->full = true;
+	o->full_ns = o->now_ns;
 }
 
 int out_flush(struct out *o)
 {
-	size_t n = o->n, done, whole = 0;
+	size_t n = o->n, done, whole = 0, i = 0;
 
-	if (o->err)
+	if (o->err || !n)
 		return o->err;
 	done = write_all(o, o->buf, n);
 	if (done < n) {
-		for (size_t i = 0; i < o->records && o->ends[i] <= done; i++)
+		for (; i < o->records && o->ends[i] <= done; i++)
 			whole = o->ends[i];
-		take_back(o, done - whole);
+		fell_short(o, done - whole, o->records - i);
 	}
 	o->n = 0;
 	o->records = 0;
@@ -196,9 +277,25 @@ int out_flush(struct out *o)
 
 static int make_room(struct out *o, size_t n)
 {
+	if (out_begin(o))
+		return o->err;
 	if (n > sizeof(o->buf) - o->n || o->records == RECORDS_MAX)
 		out_flush(o);
 	return o->err;
+}
+
+static int accept(struct out *o, size_t n)
+{
+	if (o->full) {
+		o->lost++;
+		return 0;
+	}
+	if (!o->used)
+		o->period = period_of(o);
+	o->used = true;
+	o->accepted += n;
+	o->in_file += n;
+	return 0;
 }
 
 int out_put(struct out *o, const void *p, size_t n)
@@ -212,11 +309,13 @@ int out_put(struct out *o, const void *p, size_t n)
 			memcpy(o->buf + o->n, p, n);
 		return out_commit(o, n);
 	}
+	if (o->full)
+		return accept(o, n);
 	done = write_all(o, p, n);
 	if (done < n)
-		take_back(o, done);
+		fell_short(o, done, 1);
 	else
-		o->accepted += n;
+		accept(o, n);
 	return o->err;
 }
 
@@ -231,10 +330,64 @@ int out_commit(struct out *o, size_t n)
 {
 	if (o->err || !n)
 		return o->err;
-	o->n += n;
-	o->ends[o->records++] = (uint32_t)o->n;
-	o->accepted += n;
-	return 0;
+	if (!o->full) {
+		o->n += n;
+		o->ends[o->records++] = (uint32_t)o->n;
+	}
+	return accept(o, n);
+}
+
+/* Ends the file and closes it. The first error, which sticks. */
+static int end(struct out *o)
+{
+	uint64_t lost = o->lost;
+	int err = 0;
+
+	if (o->begun && !o->err && o->framed && o->frame.end)
+		err = o->frame.end(o->frame.arg);
+	if (err && !o->err)
+		o->err = err;
+	if (o->full) /* the end of a file that ended before is no loss */
+		o->lost = lost;
+	out_flush(o);
+	/* A network file system may tell only now that earlier bytes did not fit. */
+	if (o->fd >= 0 && close(o->fd) && errno != EINTR && !o->err)
+		o->err = -errno;
+	o->fd = -1;
+	o->begun = false;
+	o->full = false;
+	return o->err;
+}
+
+static bool is_due(const struct out *o)
+{
+	if (!o->begun || !o->rotates)
+		return false;
+	if (o->full)
+		return o->now_ns - o->full_ns >= OUT_RETRY_NS;
+	return o->used && ((o->rotation.max_bytes && o->in_file >= o->rotation.max_bytes) ||
+			   period_of(o) != o->period);
+}
+
+int out_time(struct out *o, uint64_t now_ns)
+{
+	if (now_ns > o->now_ns)
+		o->now_ns = now_ns;
+	return is_due(o) ? end(o) : o->err;
+}
+
+int out_reopen(struct out *o)
+{
+	int err;
+
+	if (!o->own || o->fd < 0 || o->err || out_file_same(o->fd, o->path))
+		return o->err;
+	if (end(o))
+		return o->err;
+	err = open_own(o, true);
+	if (err)
+		o->err = err;
+	return out_begin(o);
 }
 
 bool out_is_tty(const struct out *o)
@@ -247,16 +400,26 @@ uint64_t out_bytes(const struct out *o)
 	return o->accepted;
 }
 
+uint64_t out_lost(const struct out *o)
+{
+	return o->lost;
+}
+
 int out_close(struct out *o)
 {
 	int err;
 
 	if (!o)
 		return 0;
-	err = out_flush(o);
-	/* A network file system may tell only now that earlier bytes did not fit. */
-	if (close(o->fd) && !err && errno != EINTR)
-		err = -errno;
-	free(o);
+	err = end(o);
+	if (o->lost) {
+		log_error("%s: the disk was full, records lost: %" PRIu64,
+			  o->rotates ? o->names.pattern
+			  : o->path  ? o->path
+				     : "an output",
+			  o->lost);
+		err = err ? err : -ENOSPC;
+	}
+	out_free(o);
 	return err;
 }

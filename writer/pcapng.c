@@ -8,11 +8,12 @@
 #define HASH_NONFATAL_OOM 1
 #include "writer/writer.h"
 
+#include "capture/packet_filter.h"
 #include "core/log.h"
 #include "core/proto.h"
 #include "core/version.h"
 #include "identity/identity.h"
-#include "writer/pcapng_stream.h"
+#include "writer/pcapng_comment.h"
 #include "writer/pcapng_who.h"
 
 #include <errno.h>
@@ -28,17 +29,20 @@
 struct iface {
 	struct proc_key key; /* padding zeroed: it is hashed */
 	struct pcapng_stats stats;
+	bool described; /* in this file */
 	UT_hash_handle hh;
 };
 
 struct pcapng {
 	struct out *out;
 	struct writer_cfg cfg;
-	struct iface *ifaces;	/* by key, in order of their numbers */
+	struct iface *ifaces;	/* by key */
+	uint32_t described;	/* interfaces in this file */
 	struct stream *streams; /* by seq */
 	struct stream *idle;	/* the same, the one idle longest first */
 	struct path_table paths;
-	struct buf text, name; /* scratch: a comment or description, a name */
+	struct packet_filter *filter; /* owned, or NULL */
+	struct buf text, name;	      /* scratch: a comment or description, a name */
 	uint64_t evicted;
 };
 
@@ -90,14 +94,25 @@ static int write_interface(struct pcapng *w, const struct identity *id, bool oth
 	return put_scratch(w, &block);
 }
 
-/* The interface of a process, described in the file before its first packet. */
+/* Describes the interface in this file, before its first packet there. */
+static int describe(struct pcapng *w, struct iface *f, const struct identity *id)
+{
+	bool others = f->key.tgid == UINT32_MAX;
+	int err = f->described ? 0 : write_interface(w, id, others);
+
+	if (err || f->described)
+		return err;
+	f->described = true;
+	f->stats = (struct pcapng_stats){.iface = w->described++};
+	return 0;
+}
+
+/* The interface of a process. */
 static int iface_of(struct pcapng *w, const struct identity *id, struct iface **found)
 {
-	uint32_t count = HASH_COUNT(w->ifaces);
-	bool others = count + 1 >= PCAPNG_IFACES_MAX;
+	bool others = HASH_COUNT(w->ifaces) + 1 >= PCAPNG_IFACES_MAX;
 	struct proc_key key;
 	struct iface *f;
-	int err;
 
 	memset(&key, 0, sizeof(key));
 	if (id) {
@@ -109,24 +124,19 @@ static int iface_of(struct pcapng *w, const struct identity *id, struct iface **
 		memset(&key, 0xff, sizeof(key));
 		HASH_FIND(hh, w->ifaces, &key, sizeof(key), f);
 	}
-	*found = f;
-	if (f)
-		return 0;
-	err = write_interface(w, id, others);
-	if (err)
-		return err;
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return -ENOMEM;
-	memcpy(&f->key, &key, sizeof(key));
-	f->stats.iface = count;
-	HASH_ADD(hh, w->ifaces, key, sizeof(f->key), f);
-	if (!f->hh.tbl) {
-		free(f);
-		return -ENOMEM;
+	if (!f) {
+		f = calloc(1, sizeof(*f));
+		if (!f)
+			return -ENOMEM;
+		memcpy(&f->key, &key, sizeof(key));
+		HASH_ADD(hh, w->ifaces, key, sizeof(f->key), f);
+		if (!f->hh.tbl) {
+			free(f);
+			return -ENOMEM;
+		}
 	}
 	*found = f;
-	return 0;
+	return describe(w, f, id);
 }
 
 static void stream_forget(struct pcapng *w, struct stream *s)
@@ -141,7 +151,8 @@ static void stream_forget(struct pcapng *w, struct stream *s)
 static int evict(struct pcapng *w, const struct chunk *now)
 {
 	static const char why[] = "too many live connections: closed here, may go on below";
-	struct stream_event ev = {.out = w->out, .chunk = now, .comment = str_from(why)};
+	struct stream_event ev = {
+		.out = w->out, .filter = w->filter, .chunk = now, .comment = str_from(why)};
 	struct stream *s = w->idle;
 	int err = s->open ? pcapng_stream_close(s, &ev) : 0;
 
@@ -196,6 +207,7 @@ static int stream_new(struct pcapng *w, const struct chunk *c, struct stream **m
 	if (!s)
 		return -ENOMEM;
 	s->seq = conn->seq;
+	s->iface = f;
 	s->stats = &f->stats;
 	s->pid = conn->proc ? conn->proc->key.tgid : 0;
 	err = pcapng_path_claim(&w->paths, &s->node, conn, &s->path, &s->client);
@@ -221,45 +233,22 @@ out:
 static int stream_of(struct pcapng *w, const struct chunk *c, bool make, struct stream **found)
 {
 	struct stream *s;
-	int err;
+	int err = 0;
 
 	HASH_FIND(hh, w->streams, &c->conn->seq, sizeof(c->conn->seq), s);
 	if (!s && make) {
 		err = stream_new(w, c, &s);
-		if (err)
-			return err;
-	} else if (s) {
+	} else if (s && make) {
 		DL_DELETE(w->idle, s);
 		DL_APPEND(w->idle, s);
+		err = describe(w, s->iface, c->conn->proc);
 	}
+	if (err)
+		return err;
 	if (s && c->tid) /* an end is no thread's doing */
 		s->tid = c->tid;
 	*found = s;
 	return 0;
-}
-
-/* Starts a comment: who it belongs to, and why the addresses are not the true ones. */
-static void begin_comment(struct pcapng *w, const struct stream *s, const struct chunk *c)
-{
-	static const char *const notes[] = {
-		[PATH_TRUE] = "",
-		[PATH_UNKNOWN] = "(addresses unknown: documentation addresses stand for them) ",
-		[PATH_MOVED] = "(true addresses in use by another connection of this file: moved) ",
-	};
-
-	buf_clear(&w->text);
-	pcapng_put_owner(&w->text, c->conn->proc);
-	buf_puts(&w->text, notes[s->path_kind]);
-	if (s->framing == FRAMING_TCP && !c->conn->plain && !w->cfg.tcp_framing)
-		buf_puts(&w->text, "(TLS shown as plain TCP: this port means HTTP to Wireshark) ");
-}
-
-static void put_lost(struct pcapng *w, uint64_t lost)
-{
-	if (lost)
-		buf_printf(&w->text, "lost=%" PRIu64 " ", lost);
-	else
-		buf_puts(&w->text, "lost=unknown ");
 }
 
 static struct str alpn_of(const struct conn *conn)
@@ -272,14 +261,10 @@ static struct str alpn_of(const struct conn *conn)
 	return proto ? str_from(proto->alpn) : STR_NONE;
 }
 
-static struct stream_event event_of(struct pcapng *w, const struct chunk *c)
+static struct stream_event event_of(struct pcapng *w, const struct chunk *c, struct str comment)
 {
-	/* A comment for which there was no memory is left out; the packet matters more. */
-	struct str comment = buf_ok(&w->text) ? text_of(&w->text) : STR_NONE;
-
-	if (comment.n && comment.p[comment.n - 1] == ' ')
-		comment.n--;
-	return (struct stream_event){.out = w->out, .chunk = c, .comment = comment};
+	return (struct stream_event){
+		.out = w->out, .filter = w->filter, .chunk = c, .comment = comment};
 }
 
 /* Opens a connection that is not; the comment with the attribution goes with the SYN. */
@@ -289,10 +274,17 @@ static int ensure_open(struct pcapng *w, struct stream *s, const struct chunk *c
 
 	if (s->open)
 		return 0;
-	begin_comment(w, s, c);
-	if (s->epoch)
-		buf_puts(&w->text, "(continues a connection that lost bytes) ");
-	ev = event_of(w, c);
+	pcapng_comment_begin(&w->text, s, c->conn, true);
+	pcapng_comment_untold(&w->text, s);
+	if (s->framing == FRAMING_TCP && !c->conn->plain && !w->cfg.tcp_framing)
+		pcapng_comment_note(&w->text,
+				    "TLS shown as plain TCP: this port means HTTP to Wireshark");
+	if (s->continued)
+		pcapng_comment_note(&w->text, "goes on from the file before");
+	else if (s->epoch)
+		pcapng_comment_note(&w->text, "continues a connection that lost bytes");
+	s->continued = false;
+	ev = event_of(w, c, pcapng_comment_end(&w->text));
 	return pcapng_stream_open(s, &ev, alpn_of(c->conn));
 }
 
@@ -302,18 +294,19 @@ static int write_datagram(struct pcapng *w, struct stream *s, const struct chunk
 
 	buf_clear(&w->text);
 	if (!s->open || s->dropped)
-		begin_comment(w, s, c);
+		pcapng_comment_begin(&w->text, s, c->conn, !s->open);
+	pcapng_comment_untold(&w->text, s);
 	if (s->dropped)
-		buf_puts(&w->text, "(datagrams were lost before this one) ");
+		pcapng_comment_note(&w->text, "datagrams were lost before this one");
 	if (c->data.n > FRAME_UDP_PAYLOAD_MAX)
-		buf_puts(&w->text, "(cut: longer than a datagram can be) ");
-	ev = event_of(w, c);
+		pcapng_comment_note(&w->text, "cut: longer than a datagram can be");
+	ev = event_of(w, c, pcapng_comment_end(&w->text));
 	return pcapng_stream_data(s, &ev);
 }
 
 static int write_data(struct pcapng *w, struct stream *s, const struct chunk *c)
 {
-	struct stream_event ev = {.out = w->out, .chunk = c};
+	struct stream_event ev = event_of(w, c, STR_NONE);
 	int err;
 
 	if (s->framing == FRAMING_UDP)
@@ -342,19 +335,21 @@ static int write_gap(struct pcapng *w, struct stream *s, const struct chunk *c)
 	}
 	s->dropped++;
 	s->stats->dropped++;
-	if (!s->open || s->framing == FRAMING_UDP)
+	if (!s->open || s->framing == FRAMING_UDP) {
+		s->untold[c->dir] += c->gap_bytes;
 		return 0;
-	begin_comment(w, s, c);
-	put_lost(w, c->gap_bytes);
-	buf_puts(&w->text, pad ? "(zeros stand for the lost bytes)"
-			       : "(bytes are missing here: a new connection follows)");
-	ev = event_of(w, c);
+	}
+	pcapng_comment_begin(&w->text, s, c->conn, false);
+	pcapng_comment_lost(&w->text, c->gap_bytes, c->dir);
+	pcapng_comment_note(&w->text, pad ? "zeros stand for the lost bytes"
+					  : "bytes are missing here: a new connection follows");
+	ev = event_of(w, c, pcapng_comment_end(&w->text));
 	return pad ? pcapng_stream_pad(s, &ev) : pcapng_stream_close(s, &ev);
 }
 
 static int write_close(struct pcapng *w, struct stream *s, const struct chunk *c)
 {
-	struct stream_event ev = {.out = w->out, .chunk = c};
+	struct stream_event ev = event_of(w, c, STR_NONE);
 	int err = s->open ? pcapng_stream_close(s, &ev) : 0;
 
 	stream_forget(w, s);
@@ -364,9 +359,13 @@ static int write_close(struct pcapng *w, struct stream *s, const struct chunk *c
 static int pcapng_chunk(void *self, const struct chunk *c)
 {
 	struct pcapng *w = self;
+	bool make = c->kind != CHUNK_CLOSE;
 	struct stream *s;
-	int err = stream_of(w, c, c->kind != CHUNK_CLOSE, &s);
+	int err = make ? out_begin(w->out)
+		       : 0; /* first: what is described, and open, is so in a file */
 
+	if (!err)
+		err = stream_of(w, c, make, &s);
 	if (err || !s)
 		return err;
 	if (c->kind == CHUNK_DATA)
@@ -387,13 +386,29 @@ static int pcapng_flush(void *self)
 	return out_flush(w->out);
 }
 
-static int write_stats(struct pcapng *w)
+static int begin_file(void *arg)
 {
-	struct buf block = {0};
-	struct iface *f, *tmp;
+	return write_section(arg);
+}
 
-	HASH_ITER (hh, w->ifaces, f, tmp)
-		pcapng_put_stats(&block, &f->stats);
+/* Connections that live on are opened again in the next file, when they next say something. */
+static int end_file(void *arg)
+{
+	struct pcapng *w = arg;
+	struct buf block = {0};
+	struct iface *f, *next;
+	struct stream *s;
+
+	HASH_ITER (hh, w->ifaces, f, next) {
+		if (f->described)
+			pcapng_put_stats(&block, &f->stats);
+		f->described = false;
+	}
+	w->described = 0;
+	DL_FOREACH (w->idle, s) {
+		s->continued |= s->open;
+		s->open = false;
+	}
 	return put_scratch(w, &block);
 }
 
@@ -407,6 +422,7 @@ static void pcapng_free(struct pcapng *w)
 		HASH_DELETE(hh, w->ifaces, f);
 		free(f);
 	}
+	packet_filter_free(w->filter);
 	buf_free(&w->text);
 	buf_free(&w->name);
 	free(w);
@@ -415,29 +431,36 @@ static void pcapng_free(struct pcapng *w)
 static int pcapng_close(void *self)
 {
 	struct pcapng *w = self;
-	int err = write_stats(w), close_err = out_close(w->out);
+	int err = out_close(w->out);
 
 	if (w->evicted)
 		log_warn("pcapng: %" PRIu64 " live connections were closed early in the file, more "
 			 "than %u at once",
 			 w->evicted, PCAPNG_STREAMS_MAX);
 	pcapng_free(w);
-	return err ? err : close_err;
+	return err;
 }
 
 static int pcapng_open(void **self, struct out *out, const struct writer_cfg *cfg)
 {
 	struct pcapng *w = calloc(1, sizeof(*w));
-	int err;
+	struct out_frame frame = {begin_file, end_file, w};
+	char why[128];
+	int err = 0;
 
 	if (!w)
 		return -ENOMEM;
 	w->out = out;
 	w->cfg = *cfg;
-	err = write_section(w);
+	if (cfg->packet_filter)
+		err = packet_filter_compile(&w->filter, cfg->packet_filter, LINKTYPE_ETHERNET, why,
+					    sizeof(why));
+	if (!err)
+		err = out_set_frame(out, &frame);
 	if (!err && cfg->unbuffered)
 		err = out_flush(out);
 	if (err) {
+		out_set_frame(out, &(struct out_frame){0});
 		pcapng_free(w);
 		return err;
 	}

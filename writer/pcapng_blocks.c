@@ -221,13 +221,13 @@ static size_t clean_sequence(const uint8_t *p, size_t n)
 	return c >= 0xd800 && c <= 0xdfff ? 0 : len;
 }
 
-void pcapng_put_text(struct buf *b, struct str s)
+static void put_text(struct buf *b, struct str s, bool word)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
 	size_t n = s.n < PCAPNG_TEXT_MAX ? s.n : PCAPNG_TEXT_MAX, len;
 
 	for (size_t i = 0; i < n; i += len) {
-		len = clean_sequence(p + i, n - i);
+		len = word && p[i] == ' ' ? 0 : clean_sequence(p + i, n - i);
 		if (len) {
 			buf_put(b, p + i, len);
 		} else {
@@ -235,4 +235,14 @@ void pcapng_put_text(struct buf *b, struct str s)
 			len = 1;
 		}
 	}
+}
+
+void pcapng_put_text(struct buf *b, struct str s)
+{
+	put_text(b, s, false);
+}
+
+void pcapng_put_word(struct buf *b, struct str s)
+{
+	put_text(b, s, true);
 }

@@ -45,5 +45,7 @@ void pcapng_packet_seal(uint8_t *block, const struct pcapng_packet *k, size_t n)
  */
 #define PCAPNG_TEXT_MAX 1024u
 void pcapng_put_text(struct buf *b, struct str s);
+/* The same, and spaces are written as \x20, too: a word that ends where the next space is. */
+void pcapng_put_word(struct buf *b, struct str s);
 
 #endif

@@ -3,6 +3,7 @@
 #define HASH_NONFATAL_OOM 1
 #include "writer/pcapng_stream.h"
 
+#include "capture/packet_filter.h"
 #include "writer/pcapng_tls.h"
 
 #include <errno.h>
@@ -44,13 +45,15 @@ static int slot_begin(struct stream *s, const struct stream_event *ev, enum dir 
 	return 0;
 }
 
-/* Hands over a slot whose frame has n octets. */
+/* Hands over a slot whose frame has n octets, when it is one of those asked for. */
 static int slot_commit(struct stream *s, const struct stream_event *ev, const struct slot *slot,
 		       size_t n)
 {
+	s->ip_id++;
+	if (!packet_filter_match(ev->filter, pcapng_packet_frame(slot->block), n, n))
+		return 0;
 	pcapng_packet_seal(slot->block, &slot->about, n);
 	s->dropped = 0;
-	s->ip_id++;
 	s->stats->received++;
 	s->stats->last_ns = ev->chunk->ts_ns;
 	return out_commit(ev->out, pcapng_packet_bytes(&slot->about, n));

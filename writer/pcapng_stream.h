@@ -18,22 +18,28 @@ enum framing {
 	FRAMING_UDP,
 };
 
+struct iface;
+struct packet_filter;
+
 struct stream {
 	uint64_t seq; /* struct conn.seq */
 	struct path_node node;
 	struct frame_path path;
 	enum path_kind path_kind;
 	enum framing framing;
-	enum dir client;	    /* the direction in which the client sends */
-	struct pcapng_stats *stats; /* of its interface; borrowed */
-	uint32_t pid, tid;	    /* tid: of the last event */
+	enum dir client;     /* the direction in which the client sends */
+	struct iface *iface; /* pcapng.c; borrowed, as are its counts */
+	struct pcapng_stats *stats;
+	uint32_t pid, tid; /* tid: of the last event */
 
 	bool open;	       /* SYN sent, FIN not; of datagrams: one was sent */
 	uint32_t epoch;	       /* how often it was opened */
 	uint32_t next_seq[2];  /* by enum dir: of the next octet sent */
 	uint32_t acked_seq[2]; /* up to where the other end acknowledged */
 	uint16_t ip_id;
-	uint64_t dropped; /* losses to be told with the next packet */
+	uint64_t dropped;   /* losses to be told with the next packet, */
+	uint64_t untold[2]; /* and bytes, by enum dir, of those while it was not open */
+	bool continued;	    /* it was open in the file before */
 
 	UT_hash_handle hh;
 	struct stream *prev, *next; /* the one idle longest first */
@@ -42,6 +48,7 @@ struct stream {
 /* What packets are written for. */
 struct stream_event {
 	struct out *out;
+	const struct packet_filter *filter; /* of packets; NULL: all are written */
 	const struct chunk *chunk;
 	struct str comment; /* for the first packet of the call; absent: none */
 };

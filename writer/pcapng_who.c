@@ -25,7 +25,7 @@ static void put_field(struct buf *b, const char *name, struct str v)
 	if (!v.n)
 		return;
 	buf_printf(b, "%s=", name);
-	pcapng_put_text(b, v);
+	pcapng_put_word(b, v);
 	buf_putc(b, ' ');
 }
 
@@ -37,10 +37,10 @@ static void put_pod(struct buf *b, const struct identity *id)
 		return;
 	buf_puts(b, "pod=");
 	if (ns.n) {
-		pcapng_put_text(b, ns);
+		pcapng_put_word(b, ns);
 		buf_putc(b, '/');
 	}
-	pcapng_put_text(b, pod);
+	pcapng_put_word(b, pod);
 	buf_putc(b, ' ');
 }
 
@@ -62,7 +62,7 @@ void pcapng_put_iface_description(struct buf *b, const struct identity *id)
 {
 	put_field(b, "exe", field(id, ID_EXE));
 	put_field(b, "container", field(id, ID_CONTAINER_NAME));
-	put_field(b, "id", short_id(id));
+	put_field(b, "id", field(id, ID_CONTAINER_ID));
 	put_pod(b, id);
 	buf_puts(b, "(synthetic framing)");
 }

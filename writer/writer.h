@@ -21,6 +21,7 @@ struct writer_cfg {
 	const char *const *header_allow;  /* json: http.*.header.<lower>, NULL: the default list */
 	bool tcp_framing;		  /* pcapng: plain TCP instead of the NULL cipher */
 	bool redacted;			  /* pcapng: said in the section comment */
+	const char *packet_filter;	  /* pcapng: capture/packet_filter.h; NULL: all packets */
 	const struct resource *resources; /* json: names need no escapes; borrowed for open() */
 	size_t resource_count;
 	uint64_t summary_ns; /* summary: how often, 0: at the end only */
@@ -51,11 +52,17 @@ const struct writer_ops *writer_by_name(const char *name);
  */
 struct fanout;
 struct fanout *fanout_new(void);
-/* Takes ownership of an opened writer. `label` (borrowed) names it in messages: "json:out.jsonl". */
-int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, const char *label);
+/*
+ * Takes ownership of an opened writer; `out` is what it writes to, told of record time, or NULL. `label`
+ * (borrowed) names it in messages: "json:out.jsonl".
+ */
+int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, struct out *out,
+	       const char *label);
 struct sink *fanout_sink(struct fanout *f);
 bool fanout_wants_chunks(const struct fanout *f);
 int fanout_flush(struct fanout *f);
+/* Files that were moved or removed are opened anew by their names. */
+int fanout_reopen(struct fanout *f);
 /* Closes every writer, reports each failed one through log_error; the first error. */
 int fanout_close(struct fanout *f);
 

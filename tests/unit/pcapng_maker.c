@@ -12,16 +12,21 @@
 
 void maker_open(struct maker *m, const struct writer_cfg *cfg)
 {
+	maker_open_files(m, cfg, &(struct out_rotation){0});
+}
+
+void maker_open_files(struct maker *m, const struct writer_cfg *cfg,
+		      const struct out_rotation *rotation)
+{
 	static const struct writer_cfg plain = {.redacted = true};
 	const char *tmp = getenv("TMPDIR");
-	struct out *out;
 
 	memset(m, 0, sizeof(*m));
 	snprintf(m->dir, sizeof(m->dir), "%s/tlslens-pcapng-XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(m->dir));
 	snprintf(m->path, sizeof(m->path), "%s/t.pcapng", m->dir);
-	assert_int_equal(out_open(&out, m->path), 0);
-	assert_int_equal(writer_pcapng.open(&m->writer, out, cfg ? cfg : &plain), 0);
+	assert_int_equal(out_open_files(&m->out, m->path, rotation), 0);
+	assert_int_equal(writer_pcapng.open(&m->writer, m->out, cfg ? cfg : &plain), 0);
 	m->now_ns = 1760000000000000000u;
 }
 
@@ -35,6 +40,7 @@ static void put(struct maker *m, struct chunk *c, uint64_t n)
 		c->tid = c->conn->proc->key.tgid + 1;
 	off[c->dir] += n;
 	m->now_ns += 1000000;
+	assert_int_equal(out_time(m->out, c->ts_ns), 0); /* as the fan-out does */
 	assert_int_equal(writer_pcapng.chunk(m->writer, c), 0);
 }
 

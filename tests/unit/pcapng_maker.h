@@ -9,11 +9,15 @@
 struct maker {
 	char dir[256], path[288]; /* owned folder, the file in it */
 	void *writer;
+	struct out *out;	     /* the writer's */
 	uint64_t now_ns;	     /* of the next chunk; each takes a millisecond */
 	uint64_t off[64][DIR_COUNT]; /* positions, by conn.seq */
 };
 
 void maker_open(struct maker *m, const struct writer_cfg *cfg); /* NULL: redacted, NULL cipher */
+/* The file, "t.pcapng", is followed by others ("t.1.pcapng"). */
+void maker_open_files(struct maker *m, const struct writer_cfg *cfg,
+		      const struct out_rotation *rotation);
 void maker_send(struct maker *m, const struct conn *c, enum dir dir, const void *p, size_t n);
 void maker_text(struct maker *m, const struct conn *c, enum dir dir, const char *text);
 void maker_masked(struct maker *m, const struct conn *c, enum dir dir, const void *p, size_t n,

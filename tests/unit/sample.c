@@ -140,7 +140,7 @@ static char *written(const struct writer_ops *ops, const struct writer_cfg *cfg,
 	assert_int_equal(ops->open(&self, out, cfg ? cfg : &none), 0);
 	fanout = fanout_new();
 	assert_non_null(fanout);
-	assert_int_equal(fanout_add(fanout, ops, self, ops->name), 0);
+	assert_int_equal(fanout_add(fanout, ops, self, NULL, ops->name), 0);
 	selector = select_new(&select, fanout_sink(fanout));
 	assert_non_null(selector);
 	assert_int_equal(select_sink(selector)->ops->txn(select_sink(selector), t), 0);

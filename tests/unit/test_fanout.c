@@ -85,8 +85,8 @@ static struct fanout *with(struct probe *a, struct probe *b)
 	struct fanout *f = fanout_new();
 
 	assert_non_null(f);
-	assert_int_equal(fanout_add(f, &txns_only, a, "a"), 0);
-	assert_int_equal(fanout_add(f, &txns_only, b, "b"), 0);
+	assert_int_equal(fanout_add(f, &txns_only, a, NULL, "a"), 0);
+	assert_int_equal(fanout_add(f, &txns_only, b, NULL, "b"), 0);
 	return f;
 }
 
@@ -99,9 +99,9 @@ static void test_each_gets_what_it_wants(void **state)
 	assert_non_null(f);
 	assert_false(fanout_wants_chunks(f));
 	assert_int_equal(send_txn(f), 0);
-	assert_int_equal(fanout_add(f, &txns_only, &txns, "txns"), 0);
+	assert_int_equal(fanout_add(f, &txns_only, &txns, NULL, "txns"), 0);
 	assert_false(fanout_wants_chunks(f));
-	assert_int_equal(fanout_add(f, &chunks_only, &chunks, "chunks"), 0);
+	assert_int_equal(fanout_add(f, &chunks_only, &chunks, NULL, "chunks"), 0);
 	assert_true(fanout_wants_chunks(f));
 	assert_int_equal(send_txn(f), 0);
 	assert_int_equal(send_chunk(f), 0);
@@ -177,8 +177,8 @@ static void test_a_full_disk_beside_a_good_one(void **state)
 	assert_int_equal(out_open(&null, "/dev/null"), 0);
 	assert_int_equal(writer_json.open(&a, full, &cfg), 0);
 	assert_int_equal(writer_text.open(&b, null, &cfg), 0);
-	assert_int_equal(fanout_add(f, &writer_json, a, "json:/dev/full"), 0);
-	assert_int_equal(fanout_add(f, &writer_text, b, "text:/dev/null"), 0);
+	assert_int_equal(fanout_add(f, &writer_json, a, NULL, "json:/dev/full"), 0);
+	assert_int_equal(fanout_add(f, &writer_text, b, NULL, "text:/dev/null"), 0);
 	assert_int_equal(fanout_sink(f)->ops->txn(fanout_sink(f), &t), -ENOSPC);
 	assert_int_equal(out_bytes(null) > 0, 1);
 	assert_int_equal(fanout_close(f), -ENOSPC);

@@ -174,7 +174,7 @@ static void test_who_it_belongs_to(void **state)
 	assert_int_equal(r.file.iface_count, 1);
 	assert_string_equal(r.file.ifaces[0].name, "curl[4242]@web-1");
 	assert_string_equal(r.file.ifaces[0].description,
-			    "exe=/usr/bin/test container=web-1 id=3f1c0d9a7b21 "
+			    "exe=/usr/bin/test container=web-1 id=3f1c0d9a7b21aaaabbbbcccc "
 			    "pod=shop/web-1-abc (synthetic framing)");
 	assert_true(r.file.ifaces[0].has_stats);
 	assert_int_equal(r.file.ifaces[0].received, r.file.packet_count);
@@ -183,7 +183,8 @@ static void test_who_it_belongs_to(void **state)
 
 		assert_string_equal(k->comment,
 				    i ? ""
-				      : "pid=4242 comm=curl container=web-1 pod=shop/web-1-abc");
+				      : "pid=4242 comm=curl container=web-1 pod=shop/web-1-abc "
+					"conn=4242-7f00-1 side=client lib=openssl joined=late");
 		assert_int_equal(k->direction, k->dport == 443 ? 2 : 1);
 		assert_int_equal(k->pid, 4242);
 		assert_int_equal(k->tid, 4243);
@@ -357,7 +358,8 @@ static void test_udp(void **state)
 	assert_int_equal(r.file.packet_count, 3);
 	assert_true(r.file.packets[0].udp && r.file.packets[0].dport == 53);
 	assert_int_equal(r.file.packets[0].n, 30);
-	assert_string_equal(r.file.packets[0].comment, "pid=5 comm=a");
+	assert_string_equal(r.file.packets[0].comment,
+			    "pid=5 comm=a conn=5-7f00-1 side=client joined=late");
 	assert_int_equal(r.file.packets[1].n, 0);
 	assert_string_equal(r.file.packets[1].comment, "");
 	assert_int_equal(r.file.packets[2].n, 65507);

@@ -263,6 +263,65 @@ static void test_http2_joined_late(void **state)
 	maker_remove(&m);
 }
 
+/* Every file by itself, also in the middle of connections: HTTP/1, and HTTP/2 that only ALPN tells. */
+static void test_rotated(void **state)
+{
+	static const char *const files[] = {"t.pcapng", "t.1.pcapng"};
+	struct identity id = maker_process(4242, "nginx", "gateway");
+	struct conn c[2] = {maker_conn(1, &id, SERVER, 443, CLIENT, 40001),
+			    maker_conn(2, &id, SERVER, 443, CLIENT, 40002)};
+	struct maker m;
+
+	(void)state;
+	c[1].proto = "http/2";
+	maker_open_files(&m, NULL, &(struct out_rotation){.period_ns = 10000000});
+	for (int i = 0; i < 2; i++) {
+		maker_text(&m, &c[0], DIR_READ, GET("/a"));
+		maker_text(&m, &c[0], DIR_WRITE, OK_HELLO);
+		if (!i)
+			SEND(&m, &c[1], DIR_READ, h2_preface);
+		SEND(&m, &c[1], DIR_READ, h2_get_1);
+		SEND(&m, &c[1], DIR_WRITE, h2_ok_1);
+		m.now_ns += 10000000;
+	}
+	maker_finish(&m);
+	for (int i = 0; i < 2; i++) {
+		snprintf(m.path, sizeof(m.path), "%s/%s", m.dir, files[i]);
+		assert_clean(&m);
+		assert_fields(&m, "http.request", "-e http.request.uri -e frame.interface_name",
+			      "/a\tnginx[4242]@gateway\n");
+		assert_fields(&m, "http.response", "-e http.response.code", "200\n");
+		assert_fields(&m, "http2.headers.method", "-e http2.headers.path", "/\n");
+		assert_fields(&m, "http2.data.data", "-e http2.data.data", "68656c6c6f\n");
+		assert_fields(&m, "frame.comment contains \"goes on\"", "-e tcp.flags.syn",
+			      i ? "1\n1\n" : "");
+		unlink(m.path);
+	}
+	maker_remove(&m);
+}
+
+/* Packet by packet, as a capture filter decides of real ones. */
+static void test_packet_filter(void **state)
+{
+	struct writer_cfg cfg = {.redacted = true, .packet_filter = "host 10.1.2.3 and port 443"};
+	struct identity id = maker_process(4242, "curl", "");
+	struct conn c[2] = {maker_conn(1, &id, CLIENT, 40001, SERVER, 443),
+			    maker_conn(2, &id, CLIENT, 40001, SERVER, 8443)};
+	struct maker m;
+
+	(void)state;
+	maker_open(&m, &cfg);
+	for (int i = 0; i < 2; i++) {
+		maker_text(&m, &c[i], DIR_WRITE, GET("/a"));
+		maker_text(&m, &c[i], DIR_READ, OK_HELLO);
+		maker_end(&m, &c[i]);
+	}
+	finish(&m);
+	assert_fields(&m, "http.request", "-e tcp.dstport", "443\n");
+	assert_int_equal(count_packets(&m, "tcp"), 12);
+	maker_remove(&m);
+}
+
 static const char dns_query[] = "\0\2\1\0\0\1\0\0\0\0\0\0\1b\7example\3com\0\0\1\0\1";
 static const char dns_answer[] = "\0\2\x81\x80\0\1\0\1\0\0\0\0\1b\7example\3com\0\0\1\0\1"
 				 "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\1\2\3\4";
@@ -505,6 +564,8 @@ int main(void)
 		cmocka_unit_test(test_exported_bodies),
 		cmocka_unit_test(test_http2),
 		cmocka_unit_test(test_http2_joined_late),
+		cmocka_unit_test(test_rotated),
+		cmocka_unit_test(test_packet_filter),
 		cmocka_unit_test(test_dns),
 		cmocka_unit_test(test_websocket),
 		cmocka_unit_test(test_both_ends),
