@@ -37,6 +37,9 @@
 
 /* what the messages came by: "udp", "tcp", "dot" (DNS over TLS), "doh" (over HTTPS) */
 #define A_DNS_TRANSPORT "tlslens.dns.transport"
+/* the records behind the answers, as "example.com. 60 NS ns.example.com." */
+#define A_DNS_AUTHORITY "tlslens.dns.authority"
+#define A_DNS_ADDITIONAL "tlslens.dns.additional"
 /* of the response's head: "aa", "tc" (truncated), "rd", "ra", "ad", "cd" */
 #define A_DNS_FLAGS "tlslens.dns.flags"
 /* the OPT records, e.g. "version 0, udp 1232, do, client-subnet 192.0.2.0/24/0" */

@@ -7,10 +7,11 @@
 #include "parsers/dns_name.h"
 
 #define DNS_HEAD_BYTES 12
+#define DNS_RECORD_BYTES_MIN 11
 #define DNS_OPCODE_QUERY 0
 #define DNS_CLASS_IN 1
 #define DNS_FLAG_TRUNCATED 0x0200
-#define DNS_TEXT_BYTES_MAX (256 << 10) /* of the answers of a message; more sets TXN_LIMIT */
+#define DNS_TEXT_BYTES_MAX (256 << 10) /* of the records of a message; more sets TXN_LIMIT */
 
 struct dns_message {
 	const uint8_t *p; /* borrowed: the whole message */
@@ -39,12 +40,15 @@ struct dns_record {
 /* Steps over a record, the first one standing at records_at; false when it is not there whole. */
 bool dns_record_read(struct cursor *c, struct dns_record *r);
 
+/* The OPT record, whose fixed fields EDNS uses otherwise (RFC 6891 section 6.1.3). */
+bool dns_message_opt(const struct dns_message *m, struct dns_record *opt);
+
 /* The same question, or one of them has none. */
 bool dns_message_same_question(const struct dns_message *a, const struct dns_message *b);
 
 /*
  * Appends what a message says to a transaction: the question unless it is there already, and of a response
- * its code, answers, addresses, flags and EDNS. Sets TXN_AMBIGUOUS, with what is wrong, when the records
+ * its code, records, addresses, flags and EDNS. Sets TXN_AMBIGUOUS, with what is wrong, when the records
  * are not as the head counts them. -EBADMSG, with nothing appended, when it is no message.
  * For bodies of DNS over HTTPS (RFC 8484) too: the envelope is left alone.
  */

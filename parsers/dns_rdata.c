@@ -41,9 +41,13 @@ static const struct type_row {
 	{13, "HINFO", "qq"},
 	{15, "MX", "sn"},
 	{16, "TXT", "Q"},
+	{17, "RP", "nn"},
+	{18, "AFSDB", "sn"},
 	{DNS_TYPE_AAAA, "AAAA", "6"},
 	{33, "SRV", "sssn"},
 	{35, "NAPTR", "ssqqqn"},
+	{36, "KX", "sn"},
+	{37, "CERT", "ssbz"},
 	{39, "DNAME", "n"},
 	{DNS_TYPE_OPT, "OPT", NULL},
 	{43, "DS", "sbbx"},
@@ -51,15 +55,20 @@ static const struct type_row {
 	{46, "RRSIG", "Tbblddsnz"},
 	{47, "NSEC", "nm"},
 	{48, "DNSKEY", "sbbz"},
+	{49, "DHCID", "z"},
 	{50, "NSEC3", "bbshcm"},
 	{51, "NSEC3PARAM", "bbsh"},
 	{52, "TLSA", "bbbx"},
+	{53, "SMIMEA", "bbbx"},
 	{59, "CDS", "sbbx"},
 	{60, "CDNSKEY", "sbbz"},
+	{61, "OPENPGPKEY", "z"},
+	{62, "CSYNC", "lsm"},
+	{63, "ZONEMD", "lbbx"},
 	{64, "SVCB", "snv"},
 	{65, "HTTPS", "snv"},
 	{99, "SPF", "Q"},
-	{250, "TSIG", NULL},
+	{DNS_TYPE_TSIG, "TSIG", NULL},
 	{251, "IXFR", NULL},
 	{252, "AXFR", NULL},
 	{255, "ANY", NULL},
@@ -397,6 +406,8 @@ void dns_rdata_text(struct buf *b, struct cursor c, uint16_t type, size_t n)
 #define OPTION_NSID 3
 #define OPTION_SUBNET 8
 #define OPTION_COOKIE 10
+#define OPTION_KEEPALIVE 11
+#define OPTION_PADDING 12
 #define OPTION_ERROR 15
 
 /* RFC 7871 section 6: family, prefix lengths, and the address without its trailing zero octets. */
@@ -429,14 +440,22 @@ void dns_option_text(struct buf *b, uint16_t code, struct cursor data)
 		put_subnet(b, &c);
 		if (cursor_ok(&c))
 			return;
-		buf_puts(b, "\\# ");
+		buf_puts(b, "\\#");
 		break;
 	case OPTION_COOKIE:
-		buf_puts(b, "cookie ");
+		buf_puts(b, "cookie");
 		break;
 	case OPTION_NSID:
-		buf_puts(b, "nsid ");
+		buf_puts(b, "nsid");
 		break;
+	case OPTION_KEEPALIVE: /* RFC 7828: tenths of a second; a client asks without one */
+		buf_puts(b, "tcp-keepalive");
+		if (n == 2)
+			buf_printf(b, " %ums", cursor_u16(&c) * 100u);
+		return;
+	case OPTION_PADDING: /* RFC 7830 */
+		buf_printf(b, "padding %zu", n);
+		return;
 	case OPTION_ERROR: /* RFC 8914 section 2 */
 		buf_printf(b, "error %u", cursor_u16(&c));
 		n = cursor_left(&c);
@@ -446,8 +465,10 @@ void dns_option_text(struct buf *b, uint16_t code, struct cursor data)
 		}
 		return;
 	default:
-		buf_printf(b, "option%u%s", code, n ? " " : "");
+		buf_printf(b, "option%u", code);
 		break;
 	}
+	if (n)
+		buf_putc(b, ' ');
 	put_hex(b, data.pos, n);
 }

@@ -9,6 +9,7 @@
 #define DNS_TYPE_CNAME 5
 #define DNS_TYPE_AAAA 28
 #define DNS_TYPE_OPT 41
+#define DNS_TYPE_TSIG 250
 
 /* "AAAA", or "TYPE65280" (RFC 3597 section 5). */
 void dns_type_text(struct buf *b, uint16_t type);

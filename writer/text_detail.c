@@ -100,12 +100,23 @@ static void put_body(struct buf *b, char mark, struct str s)
 		put_dump(b, mark, s);
 }
 
+static void put_lines(struct buf *b, char mark, const struct attr *a)
+{
+	for (uint32_t i = 0; i < a->count; i++) {
+		put_indent(b, mark);
+		human_text(b, a->strs[i]);
+		buf_putc(b, '\n');
+	}
+}
+
 static void put_attr(struct buf *b, char mark, const struct attr *a, unsigned int verbose)
 {
 	if (!a)
 		return;
 	if (a->type == ATTR_HEADERS)
 		put_headers(b, mark, a);
+	else if (a->type == ATTR_STRS)
+		put_lines(b, mark, a);
 	else if ((a->type == ATTR_STR || a->type == ATTR_BYTES) && verbose > 1)
 		put_body(b, mark, a->str);
 }
@@ -123,6 +134,9 @@ void text_detail(struct buf *b, const struct txn *t, unsigned int verbose)
 		{A_HTTP_RESPONSE_BODY_CONTENT, '<'},
 		{A_RESPONSE_BODY_BASE64, '<'},
 		{A_WS_CONTENT, '|'},
+		{A_DNS_ANSWERS, '<'},
+		{A_DNS_AUTHORITY, '<'},
+		{A_DNS_ADDITIONAL, '<'},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

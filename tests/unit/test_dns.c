@@ -57,6 +57,11 @@ static void test_rdata(void **state)
 	      "1 1 12 aabbccdd 2T7B4G4VSA5SMI47K61MV5BV1A22BOJR NS SOA MX RRSIG DNSKEY "
 	      "NSEC3PARAM");
 	RDATA(51, "\1\0\0\0\0", "1 0 0 -");
+	RDATA(53, "\3\1\1\xab\xcd", "3 1 1 abcd");
+	RDATA(61, "\1\2", "AQI=");
+	/* RFC 7477 section 2.1.1.2.1 and its example */
+	RDATA(62, "\0\0\0\x42\0\3\0\4\x60\0\0\x08", "66 3 A NS AAAA");
+	RDATA(63, "\x78\x5d\xf3\xd8\1\1\xc6\x80", "2019423192 1 1 c680");
 	RDATA(52, "\3\1\1\xab\xcd", "3 1 1 abcd");
 	RDATA(257, "\0\5issueca.test;x", "0 issue \"ca.test;x\"");
 }
@@ -108,7 +113,11 @@ static void test_options(void **state)
 		{8, "\0\1\30\0\1\2\3\4\5", 9, "client-subnet \\# 000118000102030405"},
 		{10, "\1\2", 2, "cookie 0102"},
 		{15, "\0\6no", 4, "error 6 \"no\""},
-		{12, "\0\0", 2, "option12 0000"},
+		{3, "ns1", 3, "nsid 6e7331"},
+		{11, "", 0, "tcp-keepalive"},
+		{11, "\1\54", 2, "tcp-keepalive 30000ms"},
+		{12, "\0\0\0", 3, "padding 3"},
+		{65001, "\1\2", 2, "option65001 0102"},
 	};
 
 	(void)state;
