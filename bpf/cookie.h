@@ -34,6 +34,7 @@ enum fn_kind {
 		6, /* moves plaintext out that is in no buffer: a gap of the returned length */
 	FN_HANDSHAKE = 7, /* no plaintext; its socket calls prove the peer */
 	FN_CIPHER = 8,	  /* takes ciphertext from the TLS call around it (entry only) */
+	FN_BEGIN = 9, /* a handshake, with which the context of ctx_arg starts anew at offset 0 */
 };
 
 /* How the number of bytes moved comes back. */
@@ -47,6 +48,8 @@ enum len_shape {
 	LEN_RET_LONG = 5, /* the return value as a signed 64-bit number */
 	LEN_RET_UNLESS_PEEK =
 		6, /* as LEN_RET; out_arg holds flags, and MSG_PEEK in them moves nothing */
+	LEN_RET_OF_DATA = 7, /* as LEN_RET_LONG; out_arg holds the content type of TLS records:
+			      * what is not application data does not count */
 };
 
 #define COOKIE(lib, fn, kind, shape, ctx, buf, len, out)                                \

@@ -18,6 +18,9 @@ const volatile __u64 wake_bytes __weak =
 /* Tell user space of each execve, as the process may be one that it watches for. */
 const volatile __u32 watch_execs __weak;
 
+/* A goroutine was seen in a TLS call: socket calls have to look for theirs, too. */
+volatile __u32 go_seen __weak;
+
 /* Set at the end: from then on no process is traced, however long it takes to remove the probes. */
 volatile __u32 paused __weak;
 
@@ -46,6 +49,13 @@ struct {
 	__type(key, __u64);
 	__type(value, struct call_stack);
 } calls __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GOROUTINES_MAX);
+	__type(key, struct conn_key);
+	__type(value, struct call_stack);
+} go_calls __weak SEC(".maps");
 
 /* AF_UNIX sockets close without a tracepoint, so the table must get rid of entries by itself. */
 struct {

@@ -8,10 +8,11 @@
 
 #include "bpf/event.h"
 
-#define PROCS_MAX 8192	   /* traced processes alive, or ended and not yet accounted for */
-#define CONNS_MAX 65536	   /* contexts alive */
-#define THREADS_MAX 16384  /* threads that ever made a TLS call and still live */
-#define SOCKS_MAX 65536	   /* sockets seen below a TLS call; the least recently used goes */
+#define PROCS_MAX 8192	     /* traced processes alive, or ended and not yet accounted for */
+#define CONNS_MAX 65536	     /* contexts alive */
+#define THREADS_MAX 16384    /* threads that ever made a TLS call and still live */
+#define GOROUTINES_MAX 16384 /* goroutines that are within a TLS call */
+#define SOCKS_MAX 65536	     /* sockets seen below a TLS call; the least recently used goes */
 #define CALL_DEPTH 4	   /* calls on distinct contexts open at once on one thread (TLS in TLS) */
 #define CALL_PARTS_MAX 520 /* records of one call */
 #define SNAP_MAX_BYTES (16u << 20)
@@ -58,6 +59,9 @@ struct conn_key {
 	__u32 pad;
 };
 
+/* In conn_state.open: ends with the last open call. */
+#define CONN_CLOSING (1u << 31)
+
 enum conn_flag {
 	CONN_FROM_START = 1 << 0, /* created under tracing */
 	CONN_ENDED = 1 << 1,	  /* freed, but the record of it found no room yet */
@@ -70,7 +74,7 @@ struct conn_state {
 	__u64 sock;	       /* struct ev_sock.sock, 0: none proven */
 	__u64 sock_addr;       /* kernel address of it: key of the socket table */
 	__u32 flags;	       /* enum conn_flag */
-	__u32 pad;
+	__u32 open; /* calls between their entry and their return, and CONN_CLOSING; of Go only */
 };
 
 /* Key: address of the struct sock. */
@@ -93,20 +97,29 @@ enum frame_proof {
 		2, /* several, one of them perhaps a callback's or a log's: nothing is proven */
 };
 
+enum frame_flag {
+	FRAME_BUF_ON_STACK =
+		1 << 0, /* .buf counts from the base of the stack, which may be moved */
+};
+
 /* A TLS call between its entry and its return. */
 struct frame {
 	__u64 ctx, buf, len, out;
-	__u64 sp; /* user stack pointer at the entry: tells frames apart and stale ones from live */
+	__u64 sp; /* user stack pointer at the entry, from the base: tells frames apart, stale ones from live */
 	__u64 ret; /* return address, of a call seen by probes inside the function; else 0 */
 	__u64 ts_ns;
 	__u64 cookie;
 	__u64 sock, sock_addr; /* the first stream socket used within this call: id, address */
 	__u32 proof;	       /* enum frame_proof */
-	__u32 pad;
+	__u32 flags;	       /* enum frame_flag */
 };
 
-/* Key: pid_tgid. Outermost first. */
+/*
+ * Outermost first. Key: pid_tgid of a thread, or a struct conn_key whose ctx is the address of a goroutine's
+ * record.
+ */
 struct call_stack {
+	__u64 base; /* what stack pointers count from: 0, or the upper end of the goroutine's stack */
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];

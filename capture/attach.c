@@ -22,6 +22,7 @@
 #include <uthash.h>
 
 #include "bpf/cookie.h"
+#include "capture/tls_libs.h"
 
 #define CLOSERS \
 	64 /* threads, as many as there is to close: each waits for the kernel, not for a CPU */
@@ -205,10 +206,17 @@ static void placed_free(struct placed *p)
 	free(p);
 }
 
+/* Which programs a breakpoint needs. */
+enum which {
+	WITH_RETURN = 1 << 0, /* and a return probe from there */
+	WITHOUT_RETURN = 1 << 1,
+	GO_ABI = 1 << 2,
+};
+
 /* One breakpoint. */
 struct point {
 	uint64_t offset, cookie;
-	bool with_return; /* and a return probe from there */
+	enum which which;
 };
 
 struct points {
@@ -216,12 +224,24 @@ struct points {
 	size_t count;
 };
 
+static bool is_go(const struct site *s)
+{
+	return tls_lib_abi(COOKIE_LIB(s->cookie)) == ABI_GO;
+}
+
+/* Whether its return is seen by probes on places inside: always where a return probe would do harm. */
+static bool is_inside(const struct site *s, bool plain)
+{
+	return is_go(s) || (!plain && site_cost(s) == SITE_CHEAP_INSIDE);
+}
+
 static void add_point(struct points *ps, const struct site *s, const struct site_place *at,
 		      bool at_return)
 {
 	ps->v[ps->count++] = (struct point){
 		.offset = s->offset + at->offset,
 		.cookie = s->cookie | COOKIE_INSIDE(at->sp_bytes, at_return),
+		.which = is_go(s) ? GO_ABI : WITHOUT_RETURN,
 	};
 }
 
@@ -230,6 +250,7 @@ static void add_point(struct points *ps, const struct site *s, const struct site
  */
 static int points_of(struct points *ps, const struct tls_file *f, bool plain)
 {
+	static const struct site_place first;
 	size_t most = 1;
 
 	for (size_t i = 0; i < f->site_count; i++)
@@ -240,19 +261,20 @@ static int points_of(struct points *ps, const struct tls_file *f, bool plain)
 	for (size_t i = 0; i < f->site_count; i++) {
 		const struct site *s = &f->sites[i];
 
-		for (size_t k = 0;
-		     !plain && site_cost(s) == SITE_CHEAP_INSIDE && k < s->plan.return_count; k++)
+		for (size_t k = 0; is_inside(s, plain) && k < s->plan.return_count; k++)
 			add_point(ps, s, &s->plan.returns[k], true);
 	}
 	for (size_t i = 0; i < f->site_count; i++) {
 		const struct site *s = &f->sites[i];
 
-		if (!plain && site_cost(s) == SITE_CHEAP_INSIDE)
-			add_point(ps, s, &s->plan.entry, false);
+		if (is_inside(s, plain))
+			add_point(ps, s, plain ? &first : &s->plan.entry, false);
 		else
-			ps->v[ps->count++] = (struct point){.offset = s->offset,
-							    .cookie = s->cookie,
-							    .with_return = s->role == SITE_SESSION};
+			ps->v[ps->count++] = (struct point){
+				.offset = s->offset,
+				.cookie = s->cookie,
+				.which = s->role == SITE_SESSION ? WITH_RETURN : WITHOUT_RETURN,
+			};
 	}
 	return 0;
 }
@@ -279,11 +301,6 @@ static int read_pages(const struct tls_file *f, const struct points *ps)
 	return err;
 }
 
-enum which {
-	WITH_RETURN = 1 << 0,
-	WITHOUT_RETURN = 1 << 1,
-};
-
 /* One link for all points of the given kinds. */
 static int place_multi(struct placed *p, const char *path, const struct points *ps, int prog_fd,
 		       uint32_t type, uint32_t flags, unsigned int which)
@@ -297,7 +314,7 @@ static int place_multi(struct placed *p, const char *path, const struct points *
 	if (!offsets || !cookies)
 		goto out;
 	for (size_t i = 0; i < ps->count; i++) {
-		if (!(which & (ps->v[i].with_return ? WITH_RETURN : WITHOUT_RETURN)))
+		if (!(which & ps->v[i].which))
 			continue;
 		offsets[n] = ps->v[i].offset;
 		cookies[n++] = ps->v[i].cookie;
@@ -389,10 +406,12 @@ static int place_perf(struct attacher *a, struct placed *p, const char *path,
 	int err = perf_find(a);
 
 	for (size_t i = 0; i < ps->count && !err; i++)
-		if (ps->v[i].with_return)
+		if (ps->v[i].which == WITH_RETURN)
 			err = place_perf_one(a, p, path, &ps->v[i], a->progs.return_fd, true);
 	for (size_t i = 0; i < ps->count && !err; i++)
-		err = place_perf_one(a, p, path, &ps->v[i], a->progs.entry_fd, false);
+		err = place_perf_one(a, p, path, &ps->v[i],
+				     ps->v[i].which == GO_ABI ? a->progs.go_fd : a->progs.entry_fd,
+				     false);
 	return err;
 }
 
@@ -400,8 +419,14 @@ static int place(struct attacher *a, struct placed *p, const char *path, const s
 		 const char **what)
 {
 	const struct attach_progs *g = &a->progs;
-	int err;
+	int err = 0;
 
+	if (g->kind != ATTACH_PERF) {
+		*what = "uprobe_multi link of Go functions";
+		err = place_multi(p, path, ps, g->go_fd, ATTACH_TYPE_UPROBE_MULTI, 0, GO_ABI);
+	}
+	if (err)
+		return err;
 	switch (g->kind) {
 	case ATTACH_SESSION:
 		*what = "session link";

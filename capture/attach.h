@@ -23,6 +23,7 @@ struct attach_progs {
 	enum attach_kind kind;
 	int session_fd, return_fd; /* -1 when the kind has none */
 	int entry_fd;		   /* serves everything but return probes */
+	int go_fd;		   /* the same, for functions of Go's ABI */
 	bool plain;		   /* first instructions only, no places inside */
 };
 

@@ -138,6 +138,7 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, const stru
 {
 	struct bpf_program *session = s->progs.tls_session;
 	struct bpf_program *entry = s->progs.tls_entry, *ret = s->progs.tls_return;
+	struct bpf_program *go = s->progs.go_call;
 
 	bpf_program__set_autoload(session, kind == ATTACH_SESSION);
 	bpf_program__set_autoload(ret, kind != ATTACH_SESSION);
@@ -149,6 +150,8 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, const stru
 			entry, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 		bpf_program__set_expected_attach_type(
 			ret, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(
+			go, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	}
 	bpf_program__set_autoload(s->progs.sock_sent, has->sock_length);
 	bpf_program__set_autoload(s->progs.sock_received, has->sock_length);
@@ -179,6 +182,7 @@ static void progs_fill(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum 
 		.session_fd = bpf_program__fd(b->skel->progs.tls_session),
 		.entry_fd = bpf_program__fd(b->skel->progs.tls_entry),
 		.return_fd = bpf_program__fd(b->skel->progs.tls_return),
+		.go_fd = bpf_program__fd(b->skel->progs.go_call),
 		.plain = cfg->plain_sites,
 	};
 	if (kind == ATTACH_SESSION)
@@ -373,4 +377,17 @@ size_t bpf_conns_take(struct bpf_side *b, uint32_t tgid, uint64_t before, bpf_co
 		taken++;
 	}
 	return taken;
+}
+
+void bpf_goroutines_drop(struct bpf_side *b, uint32_t tgid, uint64_t before)
+{
+	int fd = bpf_map__fd(b->skel->maps.go_calls);
+	struct conn_key key, next;
+	bool more = bpf_map_get_next_key(fd, NULL, &key) == 0;
+
+	for (size_t i = 0; more && i < 2 * GOROUTINES_MAX; i++, key = next) {
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (key.tgid == tgid && key.epoch <= before)
+			bpf_map_delete_elem(fd, &key);
+	}
 }

@@ -47,5 +47,7 @@ int bpf_proc_next(struct bpf_side *b, uint32_t *tgid);
 typedef void bpf_conn_fn(void *arg, const struct conn_key *key, const struct conn_state *conn);
 size_t bpf_conns_take(struct bpf_side *b, uint32_t tgid, uint64_t before, bpf_conn_fn *fn,
 		      void *arg);
+/* The same for calls that its goroutines had open. */
+void bpf_goroutines_drop(struct bpf_side *b, uint32_t tgid, uint64_t before);
 
 #endif

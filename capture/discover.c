@@ -19,6 +19,7 @@
 
 #include "capture/elf.h"
 #include "capture/elf_debug.h"
+#include "capture/go_program.h"
 #include "capture/ld_paths.h"
 #include "capture/mappings.h"
 #include "capture/resolve.h"
@@ -142,8 +143,8 @@ static char *explain(struct elf_file *e)
 		if (why)
 			return why;
 	}
-	if (elf_has_section(e, ".go.buildinfo"))
-		return strdup("a Go program: its crypto/tls is not traced");
+	if (go_is_program(e))
+		return go_explain(e);
 	if (!elf_has_interpreter(e) && !elf_has_symbols(e))
 		return strdup("static executable without symbols: TLS functions cannot be found");
 	return NULL;

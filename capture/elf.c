@@ -419,6 +419,31 @@ const void *elf_section(struct elf_file *e, const char *name, size_t *n)
 	return data->d_buf;
 }
 
+uint64_t elf_section_address(struct elf_file *e, const char *name)
+{
+	GElf_Shdr sh;
+
+	return section_named(e, name, &sh) ? sh.sh_addr : 0;
+}
+
+bool elf_has_sections(struct elf_file *e)
+{
+	size_t n;
+
+	return elf_getshdrnum(e->elf, &n) == 0 && n > 0;
+}
+
+int elf_each_data_segment(struct elf_file *e, int (*fn)(void *arg, uint64_t addr, uint64_t size),
+			  void *arg)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < e->load_count && rc == 0; i++)
+		if (!(e->load[i].p_flags & PF_X))
+			rc = fn(arg, e->load[i].p_vaddr, e->load[i].p_filesz);
+	return rc;
+}
+
 static char *hex(const uint8_t *p, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";

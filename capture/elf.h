@@ -46,6 +46,16 @@ bool elf_has_section(struct elf_file *e, const char *name);
 
 /* The content of a section, borrowed from e; NULL when it has none or it is too large. */
 const void *elf_section(struct elf_file *e, const char *name, size_t *n);
+/* Where it is loaded; 0 when there is none. */
+uint64_t elf_section_address(struct elf_file *e, const char *name);
+/* False when the section headers were removed, too. */
+bool elf_has_sections(struct elf_file *e);
+/*
+ * Calls fn for each loaded segment that holds no code: its address, and how many bytes of it the file has. A
+ * non-zero result of fn ends the walk and is returned.
+ */
+int elf_each_data_segment(struct elf_file *e, int (*fn)(void *arg, uint64_t addr, uint64_t size),
+			  void *arg);
 /*
  * Takes the symbol table of another file that describes this one: elf_find_symbols() sees it from now on,
  * where it names code of this file. Owns the descriptor in any case. 0, -ENOEXEC, -ENOMEM, -EEXIST.

@@ -13,6 +13,7 @@
 #include <Zydis/Zydis.h>
 #endif
 
+#include "capture/go_program.h"
 #include "capture/tls_libs.h"
 
 #define FUNCS_MAX 64	      /* of a row */
@@ -119,13 +120,34 @@ static void drop_odd_tables(const struct tls_func *funcs, unsigned int n, uint64
 	}
 }
 
+/* What a Go program without symbols still knows: its own table of functions. Those found are put into syms. */
+static void find_in_go_table(struct elf_file *e, struct elf_symbol *syms, unsigned int n)
+{
+	struct go_func funcs[FUNCS_MAX];
+
+	if (!go_is_program(e) && elf_has_sections(e))
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		funcs[i].name = syms[i].name;
+	if (go_find_functions(e, funcs, n) < 0)
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		if (syms[i].addr || !funcs[i].addr)
+			continue;
+		syms[i].addr = funcs[i].addr;
+		syms[i].size = funcs[i].size;
+		syms[i].where = "pclntab";
+	}
+}
+
 /*
  * Fills addr[i] for each function, 0 where there is none, skip[i] where none is to be expected,
  * and *where with the table that defines the first, which every row requires.
  */
-static void find_functions(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
+static void find_functions(struct elf_file *e, const struct tls_lib *lib, unsigned int n,
 			   uint64_t *addr, uint64_t *size, bool *skip, const char **where)
 {
+	const struct tls_func *funcs = lib->funcs;
 	struct elf_symbol syms[2 * FUNCS_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -133,6 +155,8 @@ static void find_functions(struct elf_file *e, const struct tls_func *funcs, uns
 		syms[n + i].name = funcs[i].with ? funcs[i].with : funcs[i].symbol;
 	}
 	elf_find_symbols(e, syms, (size_t)2 * n);
+	if (lib->abi == ABI_GO && n && !syms[0].addr)
+		find_in_go_table(e, syms, n);
 	for (unsigned int i = 0; i < n; i++) {
 		skip[i] = funcs[i].with && !syms[n + i].addr;
 		size[i] = funcs[i].find == FIND_SYMBOL ? syms[i].size : 0;
@@ -208,6 +232,21 @@ static void plan_site(struct elf_file *e, const struct tls_func *func, uint64_t 
 #endif
 }
 
+/*
+ * False: it must not be probed at all, as its returns cannot be seen without a return probe.
+ */
+static bool plan_go_site(struct elf_file *e, uint64_t addr, uint64_t size, struct site *s)
+{
+	uint8_t *code = size && size <= CODE_MAX_BYTES ? malloc(size) : NULL;
+	bool ok = code && elf_read(e, addr, code, size) == (int)size &&
+		  site_find_go(code, size, &s->plan);
+
+	free(code);
+	if (ok && s->role == SITE_ENTRY)
+		s->plan.return_count = 0;
+	return ok;
+}
+
 static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, uint64_t addr,
 		     uint64_t size)
 {
@@ -225,7 +264,21 @@ static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, ui
 		.cookie = tls_func_cookie(f->lib, fn),
 		.role = role_of(func->kind),
 	};
-	plan_site(e, func, addr, size, &f->sites[f->site_count - 1]);
+	if (tls_lib_abi(f->lib) == ABI_C) {
+		plan_site(e, func, addr, size, &f->sites[f->site_count - 1]);
+	} else if (!plan_go_site(e, addr, size, &f->sites[f->site_count - 1])) {
+		f->site_count--;
+		add_missing(f, func->symbol);
+	}
+}
+
+static bool has_required(const struct tls_file *f, const struct tls_func *funcs)
+{
+	for (size_t i = 0; i < f->missing_count; i++)
+		for (unsigned int k = 0; funcs[k].symbol; k++)
+			if (funcs[k].required && strcmp(funcs[k].symbol, f->missing[i]) == 0)
+				return false;
+	return true;
 }
 
 int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
@@ -237,7 +290,7 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	bool skip[FUNCS_MAX];
 	const char *where;
 
-	find_functions(e, row->funcs, n, addr, size, skip, &where);
+	find_functions(e, row, n, addr, size, skip, &where);
 	for (unsigned int i = 0; i < n; i++)
 		if (row->funcs[i].required && !addr[i])
 			return -ENOENT;
@@ -255,7 +308,14 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	for (unsigned int i = 0; i < n; i++)
 		if (!skip[i])
 			add_site(e, &made, i, addr[i], size[i]);
-	made.version = row->version_mark ? elf_find_version(e, row->version_mark) : NULL;
+	if (!has_required(&made, row->funcs)) {
+		free(made.sites);
+		free(made.missing);
+		return -ENOENT;
+	}
+	made.version = row->abi == ABI_GO  ? go_version(e)
+		       : row->version_mark ? elf_find_version(e, row->version_mark)
+					   : NULL;
 	made.build_id = elf_build_id(e);
 	*f = made;
 	return 0;

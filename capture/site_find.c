@@ -51,7 +51,7 @@ struct graph {
 };
 
 /* The kernel's list: what it emulates instead of stepping. Prefixes it refuses are refused here. */
-static bool is_emulated(const uint8_t *p, size_t len)
+bool site_is_emulated(const uint8_t *p, size_t len)
 {
 	if (len == 1)
 		return (p[0] >= 0x50 && p[0] <= 0x57) || p[0] == 0x90;
@@ -178,7 +178,7 @@ static bool decode_one(const ZydisDecoder *dec, const uint8_t *code, size_t n, u
 			    .sp = SP_UNKNOWN,
 			    .frame = SP_UNKNOWN,
 			    .passed = 0xff};
-	in->emulated = is_emulated(code + off, z.length);
+	in->emulated = site_is_emulated(code + off, z.length);
 	for (size_t i = 0; i < z.operand_count; i++)
 		if (op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
@@ -468,7 +468,7 @@ void site_find(const uint8_t *code, size_t n, unsigned int args, struct site_pla
 		return;
 	/* An emulated first instruction makes entry and return probe cheap together, with no more to prove. */
 	for (size_t len = 1; len <= 6 && len <= n; len++)
-		if (is_emulated(code, len)) {
+		if (site_is_emulated(code, len)) {
 			plan->cheap = true;
 			return;
 		}

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define SITE_FIND_INSNS_MAX 2048 /* longer functions are probed at their entry */
-#define SITE_FIND_RETURNS_MAX 16
+#define SITE_FIND_RETURNS_MAX 48
 
 enum site_plan_kind {
 	PLAN_ENTRY,  /* the function's first instruction, and a return probe from there */
@@ -44,5 +44,14 @@ struct site_plan {
  * `code` are the n bytes of the function. Never fails: without a proof the plan is PLAN_ENTRY.
  */
 void site_find(const uint8_t *code, size_t n, unsigned int args, struct site_plan *plan);
+
+/* Whether the kernel emulates an instruction of that many bytes instead of stepping it. */
+bool site_is_emulated(const uint8_t *p, size_t len);
+
+/*
+ * The same for functions of Go: capture/site_go.c. False when `ret` cannot be told apart for sure or the function
+ * does not use the register ABI; then plan->why says so and it must not be probed.
+ */
+bool site_find_go(const uint8_t *code, size_t n, struct site_plan *plan);
 
 #endif

@@ -360,6 +360,7 @@ static void end_conns(struct targets *ts, const struct target *t, uint64_t befor
 {
 	struct ending e = {ts->inject, t->key};
 
+	bpf_goroutines_drop(ts->bpf, t->key.tgid, before);
 	bpf_conns_take(ts->bpf, t->key.tgid, before, end_conn, &e);
 }
 

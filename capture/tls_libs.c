@@ -350,6 +350,38 @@ static const struct tls_func nspr_funcs[] = {
 	{.symbol = NULL},
 };
 
+/*
+ * Go's crypto/tls, linked into every program that uses it. Write is taken below, where it holds the lock that
+ * orders the writes of many goroutines; what else is sent there is told by the record's content type. A
+ * connection begins with its handshake; within a renegotiation's it does not.
+ */
+static const char *const go_sonames[] = {NULL};
+
+static const struct tls_func go_funcs[] = {
+	/* (c, b) */
+	{.symbol = "crypto/tls.(*Conn).Read",
+	 .kind = FN_READ,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3,
+	 .required = true},
+	/* (c, typ, data) */
+	{.symbol = "crypto/tls.(*Conn).writeRecordLocked",
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET_OF_DATA,
+	 .ctx_arg = 1,
+	 .out_arg = 2,
+	 .buf_arg = 3,
+	 .len_arg = 4,
+	 .required = true},
+	{.symbol = "crypto/tls.(*Conn).Close", .kind = FN_FREE, .ctx_arg = 1},
+	{.symbol = "crypto/tls.(*Conn).clientHandshake", .kind = FN_BEGIN, .ctx_arg = 1},
+	{.symbol = "crypto/tls.(*Conn).serverHandshake", .kind = FN_BEGIN, .ctx_arg = 1},
+	{.symbol = "crypto/tls.(*Conn).handleRenegotiation", .kind = FN_HANDSHAKE, .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
 const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = openssl_sonames,
@@ -367,12 +399,18 @@ const struct tls_lib tls_libs[] = {
 	 .sonames = libcrypto_sonames,
 	 .funcs = libcrypto_funcs,
 	 .auxiliary = true},
+	{.name = "go", .sonames = go_sonames, .funcs = go_funcs, .abi = ABI_GO},
 	{.name = NULL},
 };
 
 const char *tls_lib_name(unsigned int lib)
 {
 	return lib == TLS_LIB_GIVEN ? "given" : tls_libs[lib].name;
+}
+
+enum tls_abi tls_lib_abi(unsigned int lib)
+{
+	return lib == TLS_LIB_GIVEN ? ABI_C : tls_libs[lib].abi;
 }
 
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn)

@@ -30,11 +30,18 @@ struct tls_func {
 	const char *with; /* looked for only in files that define this symbol too, or NULL */
 };
 
+/* How its functions take their arguments: which programs serve it. */
+enum tls_abi {
+	ABI_C = 0,
+	ABI_GO, /* registers of Go's own, since 1.17; goroutines instead of threads */
+};
+
 struct tls_lib {
 	const char *name; /* `tlslens.tls.library` */
 	const char *const *
 		sonames; /* file name prefixes worth looking at in a linker cache, NULL-terminated */
 	const struct tls_func *funcs; /* terminated by symbol == NULL */
+	enum tls_abi abi;
 	bool auxiliary;		  /* moves no plaintext: alone in a process it is no TLS library */
 	const char *version_mark; /* what its version string begins with, before a digit, or NULL */
 };
@@ -45,6 +52,7 @@ extern const struct tls_lib tls_libs[];
 #define TLS_LIB_GIVEN 63 /* functions of the command line: capture/given.h; no row */
 /* The name of a row, or what stands for one. */
 const char *tls_lib_name(unsigned int lib);
+enum tls_abi tls_lib_abi(unsigned int lib);
 
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn);
 

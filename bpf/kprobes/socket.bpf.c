@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The socket of a TLS context: a stream socket that is used inside of a TLS call, on the same thread, is the
- * one when it is the only one; what follows from that is drawn at the call's return. Sockets get an id that lives as long as they do, for their addresses are reused.
+ * The socket of a TLS context: a stream socket that is used inside of a TLS call, on the same thread or by the
+ * same goroutine, is the one when it is the only one; what follows from that is drawn at the call's return. Sockets
+ * get an id that lives as long as they do, for their addresses are reused.
  *
  * sock_send_length and sock_recv_length (6.3) cost other system calls nothing measurable. Before them it is
  * sys_enter, which costs every system call of the machine: the loader chooses.
@@ -10,6 +11,7 @@
 #include "bpf/cookie.h"
 #include "bpf/emit.h"
 #include "bpf/frame.h"
+#include "bpf/goroutine.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -102,14 +104,14 @@ static __always_inline void announce(struct proc_state *p, struct sock_state *k,
 }
 
 /*
- * A socket call of a thread that has TLS calls open. `sp` and `fd` are those of the system call. What it
+ * A socket call within the TLS calls `s`. `sp` and `fd` are those of the system call. What it
  * proves is known when the TLS call returns: another socket may be used within the same one. Nearly all
  * confirm what is known, so the table is asked before the socket is looked into.
  */
 static __always_inline void evidence(struct call_stack *s, struct sock *sk, __u64 sp, __u64 fd)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
-	struct frame *f = frame_innermost(s, sp);
+	struct frame *f = frame_innermost(s, sp - s->base);
 	__u64 addr = (__u64)sk;
 	struct sock_state *k;
 
@@ -142,6 +144,24 @@ static __always_inline struct call_stack *calls_open(void)
 	struct call_stack *s = bpf_map_lookup_elem(&calls, &id);
 
 	return s && s->depth ? s : NULL;
+}
+
+/* The calls of the goroutine that made a system call: Go's own code for that keeps its register. */
+static __always_inline struct call_stack *goroutine_calls_open(__u64 addr, __u64 sp)
+{
+	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+	struct call_stack *s;
+	struct goroutine g;
+	struct conn_key k;
+
+	if (!p)
+		return NULL;
+	conn_key_fill(&k, p, addr);
+	s = bpf_map_lookup_elem(&go_calls, &k);
+	if (!s || !s->depth || !goroutine_read(&g, addr, sp))
+		return NULL;
+	s->base = g.hi;
+	return s;
 }
 
 /* The process, when a context of it needs its socket found; for all others sends cost one lookup. */
@@ -181,11 +201,13 @@ static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx, stru
 	struct call_stack *s = calls_open();
 	const struct pt_regs *r;
 
-	if (!s && !p)
+	if (!s && !p && !go_seen)
 		return 0;
 	r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	if (!r)
 		return 0;
+	if (!s && go_seen)
+		s = goroutine_calls_open(REGS_GO_G(r), REGS_SP(r));
 	if (s)
 		evidence(s, (struct sock *)ctx->args[0], REGS_SP(r), REGS_ARG1(r));
 	if (p && (__s32)ctx->args[1] > 0)
@@ -213,7 +235,7 @@ int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 	struct pt_regs r;
 	struct sock *sk;
 
-	if (!s && !p)
+	if (!s && !p && !go_seen)
 		return 0;
 	switch (ctx->args[1]) {
 	case SYS_READ:
@@ -230,7 +252,9 @@ int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (bpf_probe_read_kernel(&r, sizeof(r), (const void *)ctx->args[0]))
 		return 0;
-	sk = sock_of_fd(REGS_ARG1(&r));
+	if (!s && go_seen)
+		s = goroutine_calls_open(REGS_GO_G(&r), REGS_SP(&r));
+	sk = s || p ? sock_of_fd(REGS_ARG1(&r)) : NULL;
 	if (sk && s)
 		evidence(s, sk, REGS_SP(&r), REGS_ARG1(&r));
 	if (sk && p)

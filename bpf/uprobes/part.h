@@ -5,19 +5,8 @@
 #ifndef TLSLENS_BPF_PART_H
 #define TLSLENS_BPF_PART_H
 
-#include "bpf/emit.h"
-
-/* One call on its way into records. */
-struct move {
-	__u64 ctx, call, buf;
-	__u64 total, done;
-	__u64 off; /* of the call's first byte */
-	__u64 ts_ns, start_ns, cgroup_id, sock;
-	__u64 id; /* pid_tgid */
-	__u32 part;
-	__u16 flags; /* enum ev_data_flag of every part */
-	__u8 lib, dir;
-};
+#include "bpf/scratch.h"
+#include "bpf/uprobes/payload.h"
 
 /*
  * The verifier must see a length bounded where it is used, as 64-bit register; clang 14 otherwise clamps one
@@ -55,28 +44,6 @@ static __always_inline void part_lost(const struct move *m, struct conn_state *c
 {
 	ADD(p->n.lost_bytes[why], want);
 	ADD(c->lost[m->dir & 1], want);
-}
-
-/*
- * A scratch buffer of this CPU. On preemptible kernels another task's program may run on this CPU in the
- * middle of the copy, so a buffer has an owner; NULL: all are owned.
- */
-static __always_inline struct scratch *scratch_take(void)
-{
-	__u32 i = bpf_get_smp_processor_id() * SCRATCH_SLOTS;
-	struct scratch *s;
-
-	for (int k = 0; k < SCRATCH_SLOTS; k++, i++) {
-		s = bpf_map_lookup_elem(&scratch, &i);
-		if (s && __sync_val_compare_and_swap(&s->busy, 0, 1) == 0)
-			return s;
-	}
-	return NULL;
-}
-
-static __always_inline void scratch_give(struct scratch *s)
-{
-	__sync_lock_test_and_set(&s->busy, 0);
 }
 
 /* Page by page, after the whole failed: returns how many bytes before the unreadable page were copied. */

@@ -1,56 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a finished call to its records. Positions advance by what the call moved before anything can be
- * dropped; then each part is copied, told as a gap, or counted as lost.
+ * A finished call on its way into records: bpf/uprobes/payload.bpf.c.
  */
 #ifndef TLSLENS_BPF_PAYLOAD_H
 #define TLSLENS_BPF_PAYLOAD_H
 
-#include "bpf/uprobes/part.h"
+#include "bpf/emit.h"
 
-/* Bytes that nobody copies: beyond the snap length, or never in a buffer. Returns how many. */
-static __always_inline __u64 gap_put(struct move *m, struct conn_state *c, struct proc_state *p)
-{
-	__u64 want = m->total - m->done;
-	struct ev_data d;
-
-	if (want > GAP_PART_MAX_BYTES)
-		want = GAP_PART_MAX_BYTES;
-	data_fill(&d, m, c, want, 0);
-	if (!(d.hdr.flags & EV_DATA_NOCOPY))
-		d.hdr.flags |= EV_DATA_SNAP;
-	if (ring_put(&d, sizeof(d)))
-		part_lost(m, c, p, EV_LOST_RING, want);
-	else
-		ADD(p->n.lost_bytes[d.hdr.flags & EV_DATA_NOCOPY ? EV_LOST_NOCOPY : EV_LOST_SNAP],
-		    want);
-	return want;
-}
+/* One call on its way into records. */
+struct move {
+	__u64 ctx, call, buf;
+	__u64 total, done;
+	__u64 off; /* of the call's first byte */
+	__u64 ts_ns, start_ns, cgroup_id, sock;
+	__u64 id; /* pid_tgid */
+	__u32 part;
+	__u16 flags; /* enum ev_data_flag of every part */
+	__u8 lib, dir;
+};
 
 /*
- * One record of a call; 0 when there is none left. A function of its own for the verifier, not inlined:
- * the loop over the parts is then checked without walking the copy for each round.
+ * One record of a call; 0 when there is none left. A function of its own for the verifier, not inlined: the loop
+ * over the parts is then checked without walking the copy for each round. In an object of its own, as two
+ * that declare the same function of the kernel cannot be linked ("failed to resolve size of underlying type").
  */
-__noinline __weak int move_step(struct move *m, struct conn_state *c, struct proc_state *p)
-{
-	__u64 want;
-
-	if (!m || !c || !p || m->done >= m->total)
-		return 0;
-	if (m->done >= snap_bytes || (m->flags & EV_DATA_NOCOPY)) {
-		m->done += gap_put(m, c, p);
-	} else {
-		want = m->total - m->done;
-		if (want > snap_bytes - m->done)
-			want = snap_bytes - m->done;
-		if (want > EV_PART_MAX_BYTES)
-			want = EV_PART_MAX_BYTES;
-		if (!dynptr_copy || want < DIRECT_MIN_BYTES || !part_put_direct(m, c, p, want))
-			part_put(m, c, p, want);
-		m->done += want;
-	}
-	m->part++;
-	return m->done < m->total;
-}
+int move_step(struct move *m, struct conn_state *c, struct proc_state *p);
 
 #endif

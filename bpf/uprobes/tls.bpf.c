@@ -10,28 +10,12 @@
  * No protocol is known here.
  */
 #include "bpf/cipher.h"
-#include "bpf/cookie.h"
-#include "bpf/frame.h"
-#include "bpf/uprobes/payload.h"
+#include "bpf/scratch.h"
+#include "bpf/uprobes/call_end.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define MSG_PEEK 2 /* of recv(2), and of NSPR */
-
 extern bool bpf_session_is_return(void) __ksym __weak;
-
-enum entry_result {
-	WANT_RETURN = 0,
-	NO_RETURN = 1, /* a session then does not run at the return, which costs nothing */
-};
-
-/*
- * Arguments by number, 0 for none. Read all of them first: from a switch over the registers clang makes one
- * load at a computed offset, which the verifier refuses ("dereference of modified ctx ptr").
- */
-struct args {
-	__u64 v[8];
-};
 
 static __always_inline void args_read(struct args *a, const struct pt_regs *regs)
 {
@@ -44,8 +28,6 @@ static __always_inline void args_read(struct args *a, const struct pt_regs *regs
 	a->v[6] = REGS_ARG6(regs);
 }
 
-static const struct call_stack no_calls;
-
 static __always_inline struct call_stack *calls_of_thread(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -55,38 +37,6 @@ static __always_inline struct call_stack *calls_of_thread(void)
 		return s;
 	bpf_map_update_elem(&calls, &id, &no_calls, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&calls, &id);
-}
-
-/*
- * Whether an open call of this thread stands for the new one: a function of the library calling another
- * one on the same context or buffer. Handshakes move no plaintext, so they hide none.
- */
-static __always_inline bool hides(const struct frame *outer, const struct frame *f)
-{
-	if (COOKIE_KIND(outer->cookie) == FN_HANDSHAKE && COOKIE_KIND(f->cookie) != FN_HANDSHAKE)
-		return false;
-	return (f->ctx && f->ctx == outer->ctx) || (f->buf && f->buf == outer->buf);
-}
-
-/*
- * How many of the frames are calls around the new one, or -1 when one of them hides it. Stacks grow down:
- * a frame that is not above the new call was left by longjmp, or handed its place on by a tail call, whose
- * target returns in its stead and counts for both.
- */
-static __always_inline int depth_around(const struct call_stack *s, const struct frame *f)
-{
-	__u32 depth = s->depth;
-
-	for (__u32 k = 0; k < CALL_DEPTH && k < depth; k++) {
-		const struct frame *outer = &s->frame[k];
-
-		if (outer->sp <= f->sp)
-			return k;
-		if (!hides(outer, f))
-			continue;
-		return frame_returns(outer) ? -1 : (int)k;
-	}
-	return depth;
 }
 
 /* In a scratch buffer: the stack has no room for it. */
@@ -171,7 +121,7 @@ static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 	f.cookie = cookie;
 	f.sock = f.sock_addr = 0;
 	f.proof = PROOF_NONE;
-	f.pad = 0;
+	f.flags = 0;
 
 	s = calls_of_thread();
 	if (!s)
@@ -190,144 +140,6 @@ lost:
 	return NO_RETURN;
 }
 
-/* How many bytes the call moved; 0 when it failed. */
-static __always_inline __u64 moved(struct proc_state *p, const struct frame *f, __u64 ret)
-{
-	__u64 n = 0;
-
-	switch (COOKIE_SHAPE(f->cookie)) {
-	case LEN_RET_UNLESS_PEEK:
-		if (f->out & MSG_PEEK)
-			return 0;
-		n = (__s32)ret > 0 ? (__u32)ret : 0;
-		return n;
-	case LEN_RET:
-		n = (__s32)ret > 0 ? (__u32)ret : 0;
-		return n;
-	case LEN_RET_LONG:
-		return (__s64)ret > 0 ? ret : 0;
-	case LEN_ARG_IF_0:
-		return (__s32)ret == 0 ? f->len : 0;
-	case LEN_OUT_IF_1:
-		if ((__s32)ret != 1)
-			return 0;
-		break;
-	case LEN_OUT_IF_0:
-		if ((__s32)ret != 0)
-			return 0;
-		break;
-	case LEN_OUT_IF_NOT_0:
-		if ((__s32)ret == 0)
-			return 0;
-		break;
-	default:
-		return 0;
-	}
-	if (bpf_probe_read_user(&n, sizeof(n), (const void *)f->out)) {
-		ADD(p->n.lost_events, 1);
-		return 0;
-	}
-	/* A size_t, like the length it must not exceed: anything else is no count. */
-	return f->len && n > f->len ? f->len : n;
-}
-
-static __always_inline bool sock_lives(__u64 addr, __u64 sock)
-{
-	struct sock_state *k = bpf_map_lookup_elem(&socks, &addr);
-
-	return k && k->sock == sock;
-}
-
-/*
- * The call used one socket: that is its context's from now on. Unless another one was proven before and still
- * lives: a context that changes its socket closes the old one, a log's or a callback's leaves it open.
- */
-static __always_inline void prove(struct proc_state *p, struct frame *f)
-{
-	struct ev_sock e = {};
-	struct conn_state *c;
-	struct conn_key k;
-
-	conn_key_fill(&k, p, f->ctx);
-	c = conn_get(p, &k);
-	if (!c || (c->sock == f->sock && c->flags & CONN_ANNOUNCED))
-		return;
-	if (c->sock && c->sock != f->sock && sock_lives(c->sock_addr, c->sock)) {
-		f->proof = PROOF_AMBIGUOUS;
-		return;
-	}
-	if (!sock_lives(f->sock_addr, f->sock))
-		return;
-	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
-	e.conn = f->ctx;
-	e.gen = c->gen;
-	e.sock = f->sock;
-	e.fd = -1;
-	c->sock = f->sock;
-	c->sock_addr = f->sock_addr;
-	if (event_put(p, &e, sizeof(e)))
-		c->flags &= ~CONN_ANNOUNCED;
-	else
-		c->flags |= CONN_ANNOUNCED;
-}
-
-/* The socket of a data record: proven in this call, or earlier for this generation and still open. */
-static __always_inline void peer_of(struct move *m, struct conn_state *c, const struct frame *f)
-{
-	if (f->proof == PROOF_AMBIGUOUS)
-		return;
-	if (f->proof == PROOF_SOLE) {
-		m->sock = f->sock;
-		m->flags |= EV_DATA_NESTED;
-		return;
-	}
-	if (!c->sock)
-		return;
-	if (!sock_lives(c->sock_addr, c->sock)) {
-		c->sock = c->sock_addr = 0;
-		return;
-	}
-	m->sock = c->sock;
-	m->flags |= EV_DATA_CACHED;
-}
-
-static __always_inline void call_data(struct proc_state *p, const struct frame *f, __u64 total)
-{
-	__u32 kind = COOKIE_KIND(f->cookie);
-	__u32 dir = kind == FN_READ;
-	struct move m = {};
-	struct conn_state *c;
-	struct conn_key k;
-
-	ADD(p->n.calls[dir], 1);
-	ADD(p->n.generated_bytes[dir], total);
-	conn_key_fill(&k, p, f->ctx);
-	c = conn_get(p, &k);
-	if (!c) {
-		ADD(p->n.lost_bytes[EV_LOST_TABLE], total);
-		return;
-	}
-	m.ctx = f->ctx;
-	m.call = NEXT_ID(call);
-	m.buf = f->buf;
-	m.total = total;
-	m.off = __sync_fetch_and_add(&c->off[dir], total);
-	m.ts_ns = dir ? bpf_ktime_get_ns() : f->ts_ns;
-	m.start_ns = p->start_ns;
-	m.cgroup_id = bpf_get_current_cgroup_id();
-	m.id = bpf_get_current_pid_tgid();
-	m.lib = COOKIE_LIB(f->cookie);
-	m.dir = dir;
-	if (c->flags & CONN_FROM_START)
-		m.flags |= EV_DATA_FROM_START;
-	if (!f->buf) /* of FN_SENDFILE and the like, or going on with an earlier call's bytes */
-		m.flags |= EV_DATA_NOCOPY;
-	peer_of(&m, c, f);
-	for (int i = 0; i < CALL_PARTS_MAX; i++)
-		if (!move_step(&m, c, p))
-			break;
-}
-
 static __always_inline void call_new(struct proc_state *p, const struct frame *f, __u64 ret)
 {
 	struct conn_key k;
@@ -340,29 +152,6 @@ static __always_inline void call_new(struct proc_state *p, const struct frame *f
 	conn_key_fill(&k, p, ctx);
 	conn_end(p, &k); /* its end was missed */
 	conn_begin(p, &k);
-}
-
-/*
- * Takes the frame of the returning call off the stack. Frames below it in memory were left by longjmp; a
- * return that has no frame was hidden or belongs to a tail call already accounted for.
- */
-static __always_inline bool frame_pop(struct call_stack *s, __u64 sp, __u64 cookie, struct frame *f)
-{
-	__u32 depth = s->depth;
-
-	for (int k = 0; k < CALL_DEPTH; k++) {
-		if (depth == 0 || depth > CALL_DEPTH || s->frame[(depth - 1) & 3].sp > sp)
-			return false;
-		depth--;
-		if (s->frame[depth & 3].sp != sp)
-			continue;
-		if (COOKIE_FUNCTION(s->frame[depth & 3].cookie) != COOKIE_FUNCTION(cookie))
-			return false;
-		*f = s->frame[depth & 3];
-		s->depth = depth;
-		return true;
-	}
-	return false;
 }
 
 /* `sp` is the stack pointer as it was at the function's first instruction. */
