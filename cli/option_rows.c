@@ -397,11 +397,11 @@ static int set_output(struct config *cfg, const struct option_row *row, const ch
 
 	(void)row;
 	if (!format)
-		return option_refuse(
-			why,
-			"-o '%s': the formats are text, json, pcapng, summary, summary-json "
-			"and raw",
-			value);
+		return option_refuse(why,
+				     "-o '%s': the formats are text, json, otlp-json, pcapng, "
+				     "summary, summary-json "
+				     "and raw",
+				     value);
 	if (!*path)
 		return option_refuse(why, "-o '%s': the file name is empty", value);
 	return add_output(cfg, value, format, path, why);
@@ -493,8 +493,8 @@ const struct option_row option_rows[] = {
 	{0, "all", NULL, LIVE | MODE_DOCTOR, "every process that has a TLS library", set_all, 0,
 	 WATCH_ALL, 0},
 	{'o', "output", "FORMAT[:FILE]", ANY,
-	 "text, json, pcapng, summary or raw, to FILE or standard output; repeatable", set_output,
-	 0, 0, 0},
+	 "text, json, otlp-json, pcapng, summary or raw, to FILE or standard output; repeatable",
+	 set_output, 0, 0, 0},
 	{'w', "write", "FILE", RUNS, "short for -o pcapng:FILE", set_write, 0, 0, 0},
 	{'C', "file-size", "MB", RUNS, "go on in a next file after so many million bytes",
 	 set_rotation, AT(rotation.max_bytes), 1000000, 1000000000},

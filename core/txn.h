@@ -121,6 +121,13 @@ void txn_headers(struct txn *t, const char *name, struct header *v, uint32_t cou
 void txn_bytes(struct txn *t, const char *name, struct str v);
 void txn_json(struct txn *t, const char *name, struct str v);
 
+/* Has it no value to be shown? */
+static inline bool attr_absent(const struct attr *a)
+{
+	return ((a->type == ATTR_STR || a->type == ATTR_BYTES) && !a->str.p) ||
+	       (a->type == ATTR_JSON && !a->str.n);
+}
+
 /* The attribute of that name, or NULL. Compares contents. */
 struct attr *txn_attr(const struct txn *t, const char *name);
 

@@ -21,12 +21,19 @@ struct field {
 
 void field_free(struct field *f);
 
+/* What a field says the same of. */
+enum field_scope {
+	FIELD_OF_TXN,
+	FIELD_OF_CONN, /* as long as the connection, the role and the evidence stay what they are */
+	FIELD_OF_PROCESS, /* as long as it is this process */
+};
+
 /* One field of the envelope. */
 struct field_ref {
 	const char *name; /* static */
 	bool (*get)(const struct txn *t, unsigned int arg, struct field *f);
 	unsigned int arg;
-	bool of_conn; /* says the same as long as the connection, the role and the evidence do */
+	enum field_scope scope;
 };
 
 /*

@@ -81,18 +81,12 @@ static int allow_header(struct json *j, const char *name)
 	return 0;
 }
 
-static bool absent(const struct attr *a)
-{
-	return ((a->type == ATTR_STR || a->type == ATTR_BYTES) && !a->str.p) ||
-	       (a->type == ATTR_JSON && !a->str.n);
-}
-
 static void put_attrs(struct json *j, const struct txn *t, bool headers)
 {
 	for (uint32_t i = 0; i < t->attr_count; i++) {
 		const struct attr *a = &t->attrs[i];
 
-		if ((a->type == ATTR_HEADERS) != headers || absent(a))
+		if ((a->type == ATTR_HEADERS) != headers || attr_absent(a))
 			continue;
 		json_key(&j->line, str_from(a->name));
 		json_value(&j->line, a);

@@ -86,10 +86,10 @@ static void make(struct json_fields *j, struct kept *k, const struct txn *t)
 	buf_clear(&k->text);
 	k->text.limit = JSON_CONN_MAX_BYTES;
 	for (size_t i = j->lead; i < j->count; i++) {
-		if (!j->refs[i].of_conn)
+		if (j->refs[i].scope == FIELD_OF_TXN)
 			continue;
 		put(j, &k->text, t, i);
-		if (i + 1 == j->count || !j->refs[i + 1].of_conn)
+		if (i + 1 == j->count || j->refs[i + 1].scope == FIELD_OF_TXN)
 			k->end[run++] = (uint32_t)k->text.n;
 		assert(run < RUNS_MAX);
 	}
@@ -122,13 +122,13 @@ void json_fields_rest(struct json_fields *j, struct buf *b, const struct txn *t)
 	size_t run = 0, from = 0;
 
 	for (size_t i = j->lead; i < j->count; i++) {
-		if (!k || !j->refs[i].of_conn) {
+		if (!k || j->refs[i].scope == FIELD_OF_TXN) {
 			put(j, b, t, i);
 			continue;
 		}
 		json_puts(b, (struct str){(const char *)k->text.p + from, k->end[run] - from});
 		from = k->end[run++];
-		while (i + 1 < j->count && j->refs[i + 1].of_conn)
+		while (i + 1 < j->count && j->refs[i + 1].scope != FIELD_OF_TXN)
 			i++;
 	}
 }

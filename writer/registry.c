@@ -5,7 +5,8 @@
 #include <string.h>
 
 const struct writer_ops *const writer_rows[] = {
-	&writer_text, &writer_json, &writer_pcapng, &writer_summary, &writer_summary_json, NULL,
+	&writer_text,	      &writer_json, &writer_otlp_json, &writer_pcapng, &writer_summary,
+	&writer_summary_json, NULL,
 };
 
 const struct writer_ops *writer_by_name(const char *name)

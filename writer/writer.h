@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A writer is a row: text, json, pcapng, summary. It knows the envelope of a transaction and the types of its
+ * A writer is a row: text, json, otlp-json, pcapng, summary. It knows the envelope of a transaction and the types of its
  * attributes, no protocol. I/O errors come back from every call, once lost nothing is hidden.
  */
 #ifndef TLSLENS_WRITER_WRITER_H
@@ -41,8 +41,8 @@ struct writer_ops {
 	int (*close)(void *self);
 };
 
-extern const struct writer_ops writer_text, writer_json, writer_pcapng, writer_summary,
-	writer_summary_json;
+extern const struct writer_ops writer_text, writer_json, writer_otlp_json, writer_pcapng,
+	writer_summary, writer_summary_json;
 extern const struct writer_ops *const writer_rows[]; /* NULL-terminated */
 const struct writer_ops *writer_by_name(const char *name);
 
