@@ -52,6 +52,7 @@ struct placed {
 	int *fds; /* owned; links and perf events, in the order they were placed */
 	size_t fd_count, fd_cap;
 	size_t sites;
+	bool no_return_probes, switches_stacks;
 	UT_hash_handle hh;
 };
 
@@ -229,18 +230,34 @@ static bool is_go(const struct site *s)
 	return tls_lib_abi(COOKIE_LIB(s->cookie)) == ABI_GO;
 }
 
+/* How the sites of a file are placed. */
+struct manner {
+	bool plain, no_return_probes;
+	uint64_t cookie; /* more bits of it */
+};
+
 /* Whether its return is seen by probes on places inside: always where a return probe would do harm. */
-static bool is_inside(const struct site *s, bool plain)
+static bool is_inside(const struct site *s, const struct manner *m)
 {
-	return is_go(s) || (!plain && site_cost(s) == SITE_CHEAP_INSIDE);
+	if (is_go(s))
+		return true;
+	if (m->no_return_probes)
+		return s->role == SITE_SESSION && s->plan.kind == PLAN_INSIDE;
+	return !m->plain && site_cost(s) == SITE_CHEAP_INSIDE;
 }
 
-static void add_point(struct points *ps, const struct site *s, const struct site_place *at,
-		      bool at_return)
+/* A function whose return would be seen by a return probe only. */
+static bool is_left_out(const struct site *s, const struct manner *m)
+{
+	return m->no_return_probes && s->role == SITE_SESSION && !is_inside(s, m);
+}
+
+static void add_point(struct points *ps, const struct site *s, const struct manner *m,
+		      const struct site_place *at, bool at_return)
 {
 	ps->v[ps->count++] = (struct point){
 		.offset = s->offset + at->offset,
-		.cookie = s->cookie | COOKIE_INSIDE(at->sp_bytes, at_return),
+		.cookie = s->cookie | m->cookie | COOKIE_INSIDE(at->sp_bytes, at_return),
 		.which = is_go(s) ? GO_ABI : WITHOUT_RETURN,
 	};
 }
@@ -248,7 +265,7 @@ static void add_point(struct points *ps, const struct site *s, const struct site
 /*
  * Returns come before entries: an entry whose return nobody sees would leave a call open that hides others.
  */
-static int points_of(struct points *ps, const struct tls_file *f, bool plain)
+static int points_of(struct points *ps, const struct tls_file *f, const struct manner *m)
 {
 	static const struct site_place first;
 	size_t most = 1;
@@ -261,18 +278,18 @@ static int points_of(struct points *ps, const struct tls_file *f, bool plain)
 	for (size_t i = 0; i < f->site_count; i++) {
 		const struct site *s = &f->sites[i];
 
-		for (size_t k = 0; is_inside(s, plain) && k < s->plan.return_count; k++)
-			add_point(ps, s, &s->plan.returns[k], true);
+		for (size_t k = 0; is_inside(s, m) && k < s->plan.return_count; k++)
+			add_point(ps, s, m, &s->plan.returns[k], true);
 	}
 	for (size_t i = 0; i < f->site_count; i++) {
 		const struct site *s = &f->sites[i];
 
-		if (is_inside(s, plain))
-			add_point(ps, s, plain ? &first : &s->plan.entry, false);
-		else
+		if (is_inside(s, m))
+			add_point(ps, s, m, m->plain ? &first : &s->plan.entry, false);
+		else if (!is_left_out(s, m))
 			ps->v[ps->count++] = (struct point){
 				.offset = s->offset,
-				.cookie = s->cookie,
+				.cookie = s->cookie | m->cookie,
 				.which = s->role == SITE_SESSION ? WITH_RETURN : WITHOUT_RETURN,
 			};
 	}
@@ -457,8 +474,13 @@ static int place(struct attacher *a, struct placed *p, const char *path, const s
 static int place_file(struct attacher *a, struct placed *p, const struct tls_file *f,
 		      const char **what)
 {
+	const struct manner m = {
+		.plain = a->progs.plain,
+		.no_return_probes = p->no_return_probes,
+		.cookie = p->switches_stacks ? COOKIE_STACKS : 0,
+	};
 	struct points ps;
-	int err = points_of(&ps, f, a->progs.plain);
+	int err = points_of(&ps, f, &m);
 
 	if (err)
 		return err;
@@ -470,9 +492,17 @@ static int place_file(struct attacher *a, struct placed *p, const struct tls_fil
 	return err ? err : (int)ps.count;
 }
 
-int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what)
+static void drop(struct attacher *a, struct placed *p)
 {
-	struct placed *p;
+	closing_add(&a->closing, p->fds, p->fd_count);
+	HASH_DEL(a->placed, p);
+	placed_free(p);
+}
+
+int attacher_add(struct attacher *a, const struct tls_file *f, const struct attach_for *who,
+		 const char **what)
+{
+	struct placed *p, *before;
 	int n;
 
 	*what = "memory";
@@ -481,13 +511,17 @@ int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, con
 		return -ENOMEM;
 	p->key.dev = f->dev;
 	p->key.ino = f->ino;
-	p->key.pid = pid;
-	struct placed *known;
-	HASH_FIND(hh, a->placed, &p->key, sizeof(p->key), known);
-	if (known) {
+	p->key.pid = who->pid;
+	p->no_return_probes = who->no_return_probes;
+	p->switches_stacks = who->switches_stacks;
+	HASH_FIND(hh, a->placed, &p->key, sizeof(p->key), before);
+	if (before && before->no_return_probes >= p->no_return_probes &&
+	    before->switches_stacks >= p->switches_stacks) {
 		placed_free(p);
 		return 0;
 	}
+	if (before)
+		drop(a, before);
 	n = place_file(a, p, f, what);
 	if (n < 0) {
 		closing_add(&a->closing, p->fds, p->fd_count);
@@ -504,11 +538,8 @@ void attacher_drop_pid(struct attacher *a, uint32_t pid)
 	struct placed *p, *next;
 
 	HASH_ITER (hh, a->placed, p, next) {
-		if (p->key.pid != pid || !pid)
-			continue;
-		closing_add(&a->closing, p->fds, p->fd_count);
-		HASH_DEL(a->placed, p);
-		placed_free(p);
+		if (p->key.pid == pid && pid)
+			drop(a, p);
 	}
 }
 
@@ -526,11 +557,8 @@ void attacher_stop(struct attacher *a)
 {
 	struct placed *p, *next;
 
-	HASH_ITER (hh, a->placed, p, next) {
-		closing_add(&a->closing, p->fds, p->fd_count);
-		HASH_DEL(a->placed, p);
-		placed_free(p);
-	}
+	HASH_ITER (hh, a->placed, p, next)
+		drop(a, p);
 	if (a->progs.kind != ATTACH_PERF)
 		closers_join(&a->closing);
 }

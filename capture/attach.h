@@ -27,13 +27,21 @@ struct attach_progs {
 	bool plain;		   /* first instructions only, no places inside */
 };
 
+/* In which process, and what it bears. */
+struct attach_for {
+	uint32_t pid;	       /* with its threads and through execve, not its children; 0: all */
+	bool no_return_probes; /* only returns that are seen without: capture/returns.h */
+	bool switches_stacks;
+};
+
 struct attacher *attacher_new(const struct attach_progs *progs);
 /*
- * Attaches every site of a file for one process (pid > 0; follows its threads and execve, not its children)
- * or for all (pid 0; the BPF side filters). Attaching the same file and pid twice is a no-op that returns
- * 0. Returns the number of breakpoints placed, or a negative errno with *what naming the step that failed.
+ * Attaches every site of a file; for all processes the BPF side filters. The same file for the same process is a
+ * no-op that returns 0, unless it bears less than it did: then it is attached anew. Returns the number of
+ * breakpoints placed, or a negative errno with *what naming the step that failed.
  */
-int attacher_add(struct attacher *a, const struct tls_file *f, uint32_t pid, const char **what);
+int attacher_add(struct attacher *a, const struct tls_file *f, const struct attach_for *who,
+		 const char **what);
 /* Takes the links of one process away (it ended). */
 void attacher_drop_pid(struct attacher *a, uint32_t pid);
 size_t attacher_site_count(const struct attacher *a);

@@ -84,7 +84,7 @@ static int trial_run(struct bpf_side *b, uint32_t pid, uint64_t epoch)
 	err = own_file_offset((uintptr_t)trial_target, &site.offset);
 	if (err)
 		goto out;
-	err = attacher_add(a, &file, pid, &what);
+	err = attacher_add(a, &file, &(struct attach_for){.pid = pid}, &what);
 	if (err < 0) {
 		log_debug("trial of %s probes: %s: error %d", attach_kind_name(bpf_progs(b)->kind),
 			  what, -err);

@@ -23,6 +23,7 @@
 #include "capture/ld_paths.h"
 #include "capture/mappings.h"
 #include "capture/resolve.h"
+#include "capture/returns.h"
 #include "capture/tls_libs.h"
 
 #define NOTES_MAX 256	/* of one discovery */
@@ -38,7 +39,8 @@ struct known_file {
 	int rc;		       /* of inspect(): 0 with `found`, -ENOENT, -ENOEXEC ... */
 	struct tls_file found; /* without paths */
 	char *why; /* owned or NULL: what is worth saying of a program without TLS functions */
-	UT_hash_handle hh; /* in order of first sight */
+	bool switches_stacks; /* returns_switch() */
+	UT_hash_handle hh;    /* in order of first sight */
 };
 
 struct discover_cache {
@@ -193,6 +195,7 @@ static void inspect(int fd, const struct debug_search *s, struct known_file *k)
 		k->rc = match_rows(e, &k->found);
 	if (k->rc == -ENOENT)
 		k->why = explain(e);
+	k->switches_stacks = returns_switch(e);
 	elf_close(e);
 }
 
@@ -332,6 +335,7 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 	if (!k)
 		return -ENOMEM;
 	rc = k->rc;
+	d->switches_stacks |= k->switches_stacks;
 	if (rc <= 0 && rc != -ENOEXEC && given_matches(d->given, &st, shown_path))
 		rc = add_given(d, fd, k, &st, open_path, shown_path);
 	else if (rc == 0)

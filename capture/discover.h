@@ -17,6 +17,7 @@ struct discovery {
 	/* What stood in the way, one sentence per thing, for doctor and the summary. Owned. */
 	char **notes;
 	size_t note_count;
+	bool switches_stacks;	      /* a file of the process does: capture/returns.h */
 	struct discover_cache *cache; /* borrowed, or NULL: every file is read anew */
 	const struct given *given;    /* borrowed, or NULL: what the command line says */
 	char root[32]; /* of the process looked at last; set by discover_ functions */

@@ -35,7 +35,8 @@ struct source_cfg {
 	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
 	 * tracepoints of sockets; NULL: the best the kernel has. */
 	const char *probes;
-	bool plain_sites; /* breakpoints at first instructions only */
+	bool plain_sites;      /* breakpoints at first instructions only */
+	bool no_return_probes; /* whatever is known of the processes: capture/returns.h */
 	const struct given
 		*given; /* functions of the command line, or NULL; lives as long as the source */
 	/* recording */

@@ -197,6 +197,7 @@ static int open_targets(struct live *l, const struct source_cfg *cfg)
 	l->watch_count = cfg->watch_count;
 	l->targets.identity = cfg->identity;
 	l->targets.file_wide = cfg->follow || cfg->watch_count;
+	l->targets.no_return_probes = cfg->no_return_probes;
 	if (l->targets.file_wide)
 		l->targets.proc_flags |= PROC_FOLLOW;
 	for (size_t i = 0; i < cfg->pid_count && !err; i++)

@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "capture/ld_paths.h"
+#include "capture/returns.h"
 
 #define DESCENDANT_PASSES 8 /* over /proc, until no new child appears */
 
@@ -266,10 +267,26 @@ static void set_trouble(struct target *t, const struct tls_file *f, const char *
 	t->trouble = text;
 }
 
+/* In files that others map, too, all get what one of them needs. */
+static struct attach_for attach_for(struct targets *ts, struct target *t)
+{
+	struct returns_facts facts = {.switches_stacks =
+					      t->found.switches_stacks || ts->no_return_probes};
+
+	returns_facts_of(t->key.tgid, &facts);
+	t->spared = returns_refused(&facts);
+	if (!ts->file_wide)
+		return (struct attach_for){t->key.tgid, t->spared, facts.switches_stacks};
+	ts->wide.no_return_probes |= t->spared != NULL;
+	ts->wide.switches_stacks |= facts.switches_stacks;
+	return ts->wide;
+}
+
 size_t target_arm(struct targets *ts, struct target *t, bool linkable)
 {
 	uint32_t pid = t->key.tgid;
 	size_t before = t->sites;
+	struct attach_for who;
 	const char *what;
 	int n;
 
@@ -279,10 +296,11 @@ size_t target_arm(struct targets *ts, struct target *t, bool linkable)
 	discover_process(pid, &t->found);
 	if (linkable)
 		discover_linkable(pid, &t->found);
+	who = attach_for(ts, t);
 	for (size_t i = 0; i < t->found.count; i++) {
 		const struct tls_file *f = &t->found.files[i];
 
-		n = attacher_add(ts->attacher, f, ts->file_wide ? 0 : pid, &what);
+		n = attacher_add(ts->attacher, f, &who, &what);
 		if (n >= 0)
 			t->sites += (size_t)n;
 		else if (n != -ESRCH) /* it is gone, and that is told elsewhere */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <uthash.h>
 
+#include "capture/attach.h"
 #include "capture/bpf_load.h"
 #include "capture/discover.h"
 #include "capture/inject.h"
@@ -21,12 +22,13 @@ struct target {
 	struct identity *next_identity; /* as looked up at a stop at execve, or NULL */
 	uint64_t next_noted_ns; /* CLOCK_MONOTONIC of that look: an EV_EXEC after it is another's */
 	struct discovery found;
-	char *trouble;	   /* owned or NULL: why a file could not be probed */
-	size_t sites;	   /* placed for this process */
-	uint64_t maps_sum; /* of its executable mappings when last looked at */
-	bool fresh_exec;   /* its next stop at execve was already taken care of */
-	bool stands_still; /* stopped at its execve: nothing is left to do when the record comes */
-	UT_hash_handle hh; /* by key.tgid while it lives */
+	const char *spared; /* static or NULL: why it gets no return probes */
+	char *trouble;	    /* owned or NULL: why a file could not be probed */
+	size_t sites;	    /* placed for this process */
+	uint64_t maps_sum;  /* of its executable mappings when last looked at */
+	bool fresh_exec;    /* its next stop at execve was already taken care of */
+	bool stands_still;  /* stopped at its execve: nothing is left to do when the record comes */
+	UT_hash_handle hh;  /* by key.tgid while it lives */
 	struct target *prev, *next; /* in the list of ended ones */
 };
 
@@ -37,6 +39,8 @@ struct targets {
 	struct inject *inject;	      /* borrowed: identities go there */
 	const struct given *given;    /* borrowed, or NULL */
 	bool detached;
+	bool no_return_probes;	/* nowhere */
+	struct attach_for wide; /* what every process with a file bears, by those seen so far */
 	bool file_wide; /* probes for every process that maps a file; the kernel side filters */
 	struct identity_cfg identity;
 	uint32_t proc_flags; /* enum proc_flag of processes put into the table */

@@ -115,6 +115,9 @@ static void describe_one(const struct targets *ts, const struct target *t, FILE 
 			f->version ? f->version : "", f->version ? ")" : "");
 		put_costs(ts, f, out);
 	}
+	if (t->spared)
+		fprintf(out, "    no return probes, as %s: functions that need them are left out\n",
+			t->spared);
 	if (t->trouble)
 		fprintf(out, "    %s\n", t->trouble);
 	for (size_t i = 0; i < t->found.note_count; i++)

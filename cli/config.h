@@ -67,6 +67,7 @@ struct config {
 	uint64_t snap_bytes;
 	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
 	bool plain_sites;   /* --sites entry */
+	bool no_return_probes;
 	struct given given; /* owned; --probe */
 	uint64_t body_bytes;
 	const char *body_types;	      /* borrowed from argv; NULL: all */

@@ -96,6 +96,7 @@ static int open_source(struct run *r)
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.probes = cfg->probes,
 		.plain_sites = cfg->plain_sites,
+		.no_return_probes = cfg->no_return_probes,
 		.given = &cfg->given,
 		.path = cfg->replay_path,
 	};

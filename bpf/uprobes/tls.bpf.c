@@ -12,6 +12,7 @@
 #include "bpf/cipher.h"
 #include "bpf/scratch.h"
 #include "bpf/uprobes/call_end.h"
+#include "bpf/uprobes/stacks.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -123,6 +124,8 @@ static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 	f.proof = PROOF_NONE;
 	f.flags = 0;
 
+	if (COOKIE_HAS_STACKS(cookie))
+		return stacks_enter(p, &f);
 	s = calls_of_thread();
 	if (!s)
 		goto lost;
@@ -164,9 +167,14 @@ static APART int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 
 	if (!p)
 		return 0;
-	s = bpf_map_lookup_elem(&calls, &id);
-	if (!s || !frame_pop(s, sp, cookie, &f))
-		return 0;
+	if (COOKIE_HAS_STACKS(cookie)) {
+		if (!stacks_leave(p, sp, cookie, &f))
+			return 0;
+	} else {
+		s = bpf_map_lookup_elem(&calls, &id);
+		if (!s || !frame_pop(s, sp, cookie, &f))
+			return 0;
+	}
 	if (f.proof == PROOF_SOLE)
 		prove(p, &f);
 	switch (COOKIE_KIND(cookie)) {
