@@ -14,6 +14,12 @@ struct ev_peer {
 	__u8 addr[16]; /* network order, IPv4 in the first four octets */
 };
 
+/* Where the payload begins; `got` octets of it are there. */
+static inline const __u8 *ev_payload(const struct ev_data *d)
+{
+	return d->buf + (d->hdr.flags & EV_DATA_PEER ? sizeof(struct ev_peer) : 0);
+}
+
 /*
  * A socket at first sight: conn is 0. Or the proof that it is a context's, made when the call that used it
  * returned: then family is 0, everything but conn, gen and sock was told before. A recording may have both in

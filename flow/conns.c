@@ -19,19 +19,45 @@ static struct flow_conn_key key_of(const struct ev_data *d)
 {
 	bool plain = d->hdr.flags & EV_DATA_PLAIN;
 
-	return (struct flow_conn_key){.start_ns = d->hdr.start_ns,
-				      .conn = d->conn,
-				      .gen = plain ? 0 : d->gen,
-				      .tgid = d->hdr.tgid,
-				      .plain = plain};
+	struct flow_conn_key k;
+	struct ev_peer peer;
+
+	memset(&k, 0, sizeof(k));
+	k.conn = d->conn;
+	k.plain = plain;
+	if (!plain) {
+		k.start_ns = d->hdr.start_ns;
+		k.tgid = d->hdr.tgid;
+		k.gen = d->gen;
+	} else if (d->hdr.flags & EV_DATA_PEER) {
+		memcpy(&peer, d->buf, sizeof(peer));
+		memcpy(k.peer.addr, peer.addr, sizeof(k.peer.addr));
+		k.peer.family = peer.family;
+		k.peer.port = peer.port;
+	}
+	return k;
 }
 
 static void name(struct flow_conn *c)
 {
 	const struct flow_conn_key *k = &c->key;
 
-	snprintf(c->pub.id, sizeof(c->pub.id), "%" PRIu32 "-%" PRIx64 "-%" PRIu64, k->tgid, k->conn,
-		 k->gen);
+	snprintf(c->pub.id, sizeof(c->pub.id), "%" PRIu32 "-%" PRIx64 "-%" PRIu64,
+		 c->proc->key.tgid, k->conn,
+		 !k->plain	  ? k->gen
+		 : k->peer.family ? c->pub.seq
+				  : 0);
+}
+
+void flow_conn_known(struct flow_conn *c)
+{
+	if (c->known)
+		return;
+	c->known = true;
+	c->flow->stats.conns++;
+	c->proc->conn_count++;
+	if (!c->pub.plain || !*c->proc->lib)
+		c->proc->lib = c->pub.lib;
 }
 
 static void init(struct flow_conn *c, struct flow *f, struct flow_proc *p, const struct ev_data *d)
@@ -51,11 +77,10 @@ static void init(struct flow_conn *c, struct flow *f, struct flow_proc *p, const
 	c->pub.from_start = d->hdr.flags & EV_DATA_FROM_START;
 	c->pub.lib = c->pub.plain || !f->libs[d->lib] ? "" : f->libs[d->lib];
 	name(c);
-	p->lib = c->pub.lib;
-	p->conn_count++;
+	if (!c->pub.plain)
+		flow_conn_known(c);
 	DL_APPEND2(p->conns, c, proc_prev, proc_next);
 	DL_APPEND2(f->idle, c, idle_prev, idle_next);
-	f->stats.conns++;
 }
 
 static struct flow_conn *conn_new(struct flow *f, const struct flow_conn_key *key,
@@ -112,6 +137,7 @@ void flow_conn_end(struct flow_conn *c, const struct ev_conn_end *end)
 		flow_timer_cancel(f, TIMER_WAIT, &c->stream[i].wait);
 		free(c->stream[i].spans);
 	}
+	flow_plain_forget(c);
 	DL_DELETE2(c->proc->conns, c, proc_prev, proc_next);
 	DL_DELETE2(f->idle, c, idle_prev, idle_next);
 	HASH_DEL(f->conns, c);

@@ -93,6 +93,8 @@ enum probe_res flow_detect(struct flow_conn *c, enum dir d, const struct slice *
 		start_anew(c, d);
 		return PROBE_YES;
 	}
+	if (flow_plain_is_tls(c, s))
+		return PROBE_NO;
 	if (!s->call_start && !(s->off == 0 && c->pub.from_start))
 		return PROBE_NO;
 	l = gather(c, d, s);

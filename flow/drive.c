@@ -89,6 +89,9 @@ bool flow_drive_open(struct flow_conn *c, const struct proto_ops *ops, bool late
 	}
 	c->ops = ops;
 	c->pub.proto = ops->name;
+	flow_conn_known(c);
+	if (c->home)
+		c->home->talks = true;
 	c->ticking = ops->tick != NULL;
 	if (c->ticking)
 		DL_APPEND2(f->ticking, c, tick_prev, tick_next);
@@ -126,6 +129,7 @@ static void upgrade(struct flow_conn *c, const char *next)
 		return;
 	c->opaque = true;
 	c->pub.proto = NULL;
+	flow_plain_unwanted(c);
 }
 
 /*
@@ -143,7 +147,10 @@ static void lose_step(struct flow_conn *c, enum dir d, uint64_t settled, uint64_
 
 static void pass_unparsed(struct flow_conn *c, enum dir d, const struct slice *s)
 {
-	c->flow->stats.unparsed_bytes += s->n;
+	if (c->pub.plain)
+		flow_plain_unparsed(c, s);
+	else
+		c->flow->stats.unparsed_bytes += s->n;
 	give_up(c, d, s->off + s->n);
 	c->stream[d].parsed_off = s->off + s->n;
 }

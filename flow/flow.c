@@ -57,14 +57,20 @@ static void advance(struct flow *f, uint64_t ts_ns)
 		return;
 	f->now_ns = ts_ns;
 	fire_timers(f);
+	flow_plain_give_up(f);
 	flow_sock_expire(f);
 	tick(f);
 }
 
 static void on_data(struct flow *f, const struct ev_data *d)
 {
-	struct flow_conn *c = flow_conn_get(f, d);
+	struct flow_conn *c;
 
+	if (d->hdr.flags & EV_DATA_PLAIN) {
+		flow_plain_data(f, d);
+		return;
+	}
+	c = flow_conn_get(f, d);
 	if (c)
 		flow_stream_data(c, d);
 }
@@ -72,6 +78,7 @@ static void on_data(struct flow *f, const struct ev_data *d)
 static void on_conn_end(struct flow *f, const struct ev_conn_end *ev)
 {
 	struct flow_conn_key key;
+	struct flow_sock *s;
 	struct flow_conn *c;
 
 	memset(&key, 0, sizeof(key));
@@ -82,15 +89,23 @@ static void on_conn_end(struct flow *f, const struct ev_conn_end *ev)
 	c = flow_conn_find(f, &key);
 	if (c)
 		flow_conn_end(c, ev);
+	else if (ev->conn == ev->gen && (s = flow_sock_find(f, ev->conn)))
+		flow_plain_end(s, ev);
 }
 
-/* The image of the process is gone, its contexts with it. */
+/* The image of the process is gone, its contexts with it. Sockets outlive an execve. */
 static void on_image_end(struct flow *f, const struct ev_hdr *h)
 {
 	struct flow_proc *p = flow_proc_get(f, h);
+	struct flow_conn *c, *next;
 
-	while (p && p->conns)
-		flow_conn_end(p->conns, NULL);
+	if (!p)
+		return;
+	DL_FOREACH_SAFE2(p->conns, c, next, proc_next)
+	{
+		if (h->type == EV_EXIT || !c->pub.plain)
+			flow_conn_end(c, NULL);
+	}
 }
 
 static void on_counters(struct flow *f, const struct ev_counters *ev)
@@ -150,6 +165,7 @@ int flow_event(struct flow *f, const struct ev_hdr *ev)
 	default: /* EV_TICK did its work; the rest concerns others */
 		break;
 	}
+	flow_plain_give_up(f);
 	return f->err;
 }
 

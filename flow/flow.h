@@ -25,6 +25,15 @@
 #define FLOW_SOCKS_MAX 131072 /* the one announced first goes */
 #define FLOW_NAMES_MAX 65536  /* addresses with a name; the one answered longest ago goes */
 #define FLOW_NAME_GRACE_S 60  /* a name is good for its TTL and so long: programs keep answers */
+/*
+ * What a plain socket may say before it is given up as one that speaks no protocol known here: so many calls
+ * and bytes, seen from its first byte or joined late (in the middle of a body, say), or so many datagrams.
+ */
+#define FLOW_PLAIN_CALLS 8
+#define FLOW_PLAIN_BYTES (16u << 10)
+#define FLOW_PLAIN_LATE_CALLS 256
+#define FLOW_PLAIN_LATE_BYTES (1u << 20)
+#define FLOW_PLAIN_DATAGRAMS 4
 #define FLOW_CIPHERS_MAX \
 	8192 /* beginnings of records not yet matched, or matched; the oldest goes */
 #define FLOW_SINK_TICK_MS 10
@@ -36,6 +45,9 @@ struct flow_cfg {
 	struct limits limits;
 	bool chunks;			     /* somebody wants them */
 	const struct proto_ops *const *rows; /* NULL: proto_rows */
+	/* Nothing more is wanted of this plain socket; called within flow_event(). May be NULL. */
+	void (*unwanted)(void *arg, uint64_t sock);
+	void *unwanted_arg; /* borrowed as long as the flow */
 };
 
 struct flow_stats {
@@ -44,7 +56,8 @@ struct flow_stats {
 	uint64_t txns;
 	uint64_t bytes;		 /* payload fed */
 	uint64_t gap_bytes;	 /* told to parsers as missing */
-	uint64_t unparsed_bytes; /* of connections whose protocol was not recognised */
+	uint64_t unparsed_bytes; /* of TLS connections whose protocol was not recognised */
+	uint64_t unwanted;	 /* plain sockets given up: TLS, or no protocol known here */
 	uint64_t resyncs;
 	uint64_t reordered; /* records that came before their predecessor */
 	uint64_t stale;	    /* records for positions already passed: dropped */

@@ -27,8 +27,29 @@ struct flow_conn *flow_conn_find(struct flow *f, const struct flow_conn_key *key
 struct flow_conn *flow_conn_get(struct flow *f, const struct ev_data *d);
 /* Ends and frees it; `end` carries the final positions and may be NULL. */
 void flow_conn_end(struct flow_conn *c, const struct ev_conn_end *end);
+/* It is one to be counted: its process speaks TLS, or a protocol known here. */
+void flow_conn_known(struct flow_conn *c);
+
+/* plain.c: connections that are sockets */
+void flow_plain_data(struct flow *f, const struct ev_data *d);
+/* Ends its connections; `end` carries the final positions and may be NULL. */
+void flow_plain_end(struct flow_sock *s, const struct ev_conn_end *end);
+/* Does a record of TLS begin here? Of a plain connection whose protocol is not known. */
+bool flow_plain_is_tls(const struct flow_conn *c, const struct slice *s);
+/* Bytes in no known protocol went by: the socket may not be worth the copying. */
+void flow_plain_unparsed(struct flow_conn *c, const struct slice *s);
+/* Whatever comes from now on, nobody reads it. */
+void flow_plain_unwanted(struct flow_conn *c);
+/* Ends the connections of the sockets given up meanwhile, and tells the source. */
+void flow_plain_give_up(struct flow *f);
+/* Leaves its socket's list. */
+void flow_plain_forget(struct flow_conn *c);
 
 /* socks.c */
+/* The entry of a socket, made when there is none; NULL without memory. */
+struct flow_sock *flow_sock_get(struct flow *f, uint64_t id);
+/* NULL: nothing is known of it. */
+struct flow_sock *flow_sock_find(struct flow *f, uint64_t id);
 void flow_sock_put(struct flow *f, const struct ev_sock *ev);
 void flow_sock_close(struct flow *f, const struct ev_sock_close *ev);
 void flow_sock_expire(struct flow *f);
@@ -56,6 +77,8 @@ void flow_cipher_free_all(struct flow *f);
 /* stream.c */
 void flow_stream_data(struct flow_conn *c, const struct ev_data *d);
 void flow_stream_timeout(struct flow_conn *c, enum dir d);
+/* A datagram, at its own place behind the one before; `lost` bytes of others never came. */
+void flow_stream_datagram(struct flow_conn *c, const struct ev_data *d, uint64_t lost);
 /* Delivers what is held and states what is missing up to end_off. */
 void flow_stream_end(struct flow_conn *c, enum dir d, uint64_t end_off);
 

@@ -113,6 +113,10 @@ static void chunk_out(struct flow_conn *c, struct chunk *ch)
 
 	if (f->err)
 		return;
+	if (!c->known) { /* a plain connection in no protocol of ours is nobody's business */
+		st->released_off = chunk_end(ch);
+		return;
+	}
 	if (ch->kind == CHUNK_DATA) {
 		ch->mask_count = masks_of(f, st, ch);
 		ch->masks = f->masks;

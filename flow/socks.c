@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-static struct flow_sock *sock_find(struct flow *f, uint64_t id)
+struct flow_sock *flow_sock_find(struct flow *f, uint64_t id)
 {
 	struct flow_sock *s;
 
@@ -23,13 +23,15 @@ static void sock_free(struct flow *f, struct flow_sock *s)
 {
 	if (s->closed)
 		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
+	while (s->plains)
+		flow_plain_forget(s->plains);
 	HASH_DEL(f->socks, s);
 	free(s);
 }
 
-static struct flow_sock *sock_get(struct flow *f, uint64_t id)
+struct flow_sock *flow_sock_get(struct flow *f, uint64_t id)
 {
-	struct flow_sock *s = sock_find(f, id);
+	struct flow_sock *s = flow_sock_find(f, id);
 
 	if (s)
 		return s;
@@ -133,51 +135,106 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 	flow_timer_cancel(f, TIMER_PEER, &c->peer_timer);
 }
 
+static bool same_end(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
+
 /* A socket with its addresses; it lives, whatever was said of its id before. */
 static struct flow_sock *sock_announced(struct flow *f, const struct ev_sock *ev)
 {
-	struct flow_sock *s = ev->sock ? sock_get(f, ev->sock) : NULL;
+	struct flow_sock *s = ev->sock ? flow_sock_get(f, ev->sock) : NULL;
+	struct endpoint before;
 
 	if (!s)
 		return NULL;
+	before = s->peer;
 	if (s->closed) {
 		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
 		s->closed = false;
 	}
 	sock_fill(s, ev);
+	/* connected to somebody else: what was said before was said to another (connect(2) of datagrams) */
+	if (s->announced && before.port && s->peer.port && !same_end(&before, &s->peer))
+		flow_plain_end(s, NULL);
+	s->announced = true;
 	return s;
 }
 
-void flow_sock_put(struct flow *f, const struct ev_sock *ev)
+/* The other end of a datagram, as the record has it. */
+static void fill_peer(struct flow_sock *s, const struct flow_conn_key *k)
+{
+	static const uint8_t any[16];
+
+	s->transport = TRANSPORT_UDP;
+	s->family = k->peer.family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4;
+	s->peer = (struct endpoint){.port = k->peer.port};
+	memcpy(s->peer.addr, k->peer.addr, s->family == ADDR_IPV6 ? 16 : 4);
+	/* of a socket that takes both, an IPv4 peer is one, whatever address it is bound to */
+	if (s->family == ADDR_IPV6 &&
+	    (memcmp(s->local.addr, any, sizeof(any)) == 0 || unmap(s->local.addr)) &&
+	    unmap(s->peer.addr))
+		s->family = ADDR_IPV4;
+}
+
+static void bind_plain(struct flow_conn *c, const struct flow_sock *s)
+{
+	struct flow_sock with_peer;
+
+	if (c->key.peer.family == AF_INET || c->key.peer.family == AF_INET6) {
+		with_peer = *s;
+		fill_peer(&with_peer, &c->key);
+		bind_sock(c, &with_peer, PEER_KERNEL);
+	} else if (s->announced && s->transport == TRANSPORT_UDP && !s->peer.port) {
+		c->peer_settled = true; /* connected to nobody, and the record does not tell */
+	} else if (s->announced) {
+		bind_sock(c, s, PEER_KERNEL);
+	}
+}
+
+static void prove(struct flow *f, const struct flow_sock *s, const struct ev_sock *ev)
 {
 	struct flow_conn_key key;
 	struct flow_conn *c;
-	struct flow_sock *s = ev->family ? sock_announced(f, ev) : sock_find(f, ev->sock);
 
-	if (!s || (s->closed && ev->hdr.ts_ns > s->closed_ns))
-		return;
 	memset(&key, 0, sizeof(key));
 	key.start_ns = ev->hdr.start_ns;
 	key.tgid = ev->hdr.tgid;
-	key.plain = !ev->conn;
-	key.conn = ev->conn ? ev->conn : ev->sock;
+	key.conn = ev->conn;
 	key.gen = ev->gen;
 	c = flow_conn_find(f, &key);
 	if (!c)
 		return; /* its first data will name the socket */
-	bind_sock(c, s, key.plain ? PEER_KERNEL : PEER_NESTED);
+	bind_sock(c, s, PEER_NESTED);
 	flow_queue_release(c);
+}
+
+void flow_sock_put(struct flow *f, const struct ev_sock *ev)
+{
+	struct flow_sock *s = ev->family ? sock_announced(f, ev) : flow_sock_find(f, ev->sock);
+	struct flow_conn *c;
+
+	if (!s || !s->announced || (s->closed && ev->hdr.ts_ns > s->closed_ns))
+		return;
+	if (ev->conn)
+		prove(f, s, ev);
+	DL_FOREACH2(s->plains, c, home_next)
+	{
+		bind_plain(c, s);
+		flow_queue_release(c);
+	}
 }
 
 void flow_sock_close(struct flow *f, const struct ev_sock_close *ev)
 {
-	struct flow_sock *s = sock_find(f, ev->sock);
+	struct flow_sock *s = flow_sock_find(f, ev->sock);
 
 	if (!s || s->closed)
 		return;
 	s->closed = true;
 	s->closed_ns = ev->hdr.ts_ns;
 	DL_APPEND2(f->closed_socks, s, closed_prev, closed_next);
+	flow_plain_end(s, NULL);
 }
 
 /* Records that were made before the close may come after it; for those a closed socket is kept a while. */
@@ -195,15 +252,14 @@ void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d)
 	uint64_t ts = d->hdr.ts_ns;
 
 	if (c->key.plain) {
-		s = sock_find(c->flow, d->conn);
-		if (s && !c->bound)
-			bind_sock(c, s, PEER_KERNEL);
+		if (c->home && !c->bound)
+			bind_plain(c, c->home);
 		return;
 	}
 	if (!d->sock || !(nested || cached))
 		return;
-	s = sock_find(c->flow, d->sock);
-	if (!s || (!nested && s->closed && ts > s->closed_ns))
+	s = flow_sock_find(c->flow, d->sock);
+	if (!s || !s->announced || (!nested && s->closed && ts > s->closed_ns))
 		return;
 	bind_sock(c, s, nested ? PEER_NESTED : PEER_CACHED);
 	if (nested) {
@@ -217,7 +273,7 @@ void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d)
 
 static bool sock_open(struct flow *f, uint64_t id)
 {
-	const struct flow_sock *s = sock_find(f, id);
+	const struct flow_sock *s = flow_sock_find(f, id);
 
 	return s && !s->closed;
 }
@@ -239,9 +295,9 @@ enum peer_source flow_sock_source(const struct flow_conn *c, uint64_t start_ns)
 
 void flow_sock_record(struct flow_conn *c, uint64_t sock, uint64_t ts_ns)
 {
-	struct flow_sock *s = sock_find(c->flow, sock);
+	struct flow_sock *s = flow_sock_find(c->flow, sock);
 
-	if (!s || (s->closed && ts_ns > s->closed_ns))
+	if (!s || !s->announced || (s->closed && ts_ns > s->closed_ns))
 		return;
 	bind_sock(c, s, PEER_RECORD);
 	c->record_ns = c->recorded && c->record_ns > ts_ns ? c->record_ns : ts_ns;

@@ -8,11 +8,11 @@
 
 #include "flow/flow.h"
 #include "flow/hash.h"
+#include "flow/sock.h"
 #include "identity/identity.h"
 
 #define NS_PER_MS 1000000ull
 
-struct flow_conn;
 struct flow_cipher; /* cipher.c */
 struct flow_name;   /* names.c */
 
@@ -84,10 +84,23 @@ struct flow_chunk {
 	uint8_t bytes[];
 };
 
+/*
+ * A context of a process, or a plain socket, whoever has it: processes hand sockets on. On a datagram socket
+ * that is connected to nobody each peer is a connection of its own; a peer that is not known is all zero.
+ */
 struct flow_conn_key {
-	uint64_t start_ns, conn, gen;
-	uint32_t tgid;
-	uint32_t plain;
+	uint64_t conn;
+	union {
+		struct {
+			uint64_t start_ns, gen;
+			uint32_t tgid, pad;
+		};
+		struct {
+			uint8_t addr[16];
+			uint16_t family, port;
+		} peer;
+	};
+	uint32_t plain, pad2;
 };
 
 struct flow_conn {
@@ -109,6 +122,10 @@ struct flow_conn {
 	bool opaque; /* upgraded to something nobody parses */
 	bool dgram;
 	bool ending; /* nothing will come any more: no waiting */
+	bool known;  /* TLS, or plain and its protocol was recognised: worth counting and showing */
+	/* of a plain one: its socket, among the connections of which it is (plain.c) */
+	struct flow_sock *home;
+	struct flow_conn *home_prev, *home_next;
 	/* the peer: socks.c */
 	uint64_t sock;				  /* last proven, 0: none */
 	uint64_t bound_ns;			  /* latest binding */
@@ -136,19 +153,6 @@ struct flow_proc {
 	struct flow_conn *conns;
 };
 
-struct flow_sock {
-	uint64_t id;
-	UT_hash_handle hh;
-	struct flow_sock *closed_prev, *closed_next;
-	uint64_t closed_ns;
-	bool closed;
-	enum addr_family family;
-	enum transport transport;
-	enum role role;
-	uint32_t netns;
-	struct endpoint local, peer;
-};
-
 struct flow {
 	struct flow_cfg cfg;
 	struct sink *out;
@@ -161,6 +165,7 @@ struct flow {
 	struct flow_proc *procs;
 	struct flow_sock *socks;
 	struct flow_sock *closed_socks;
+	struct flow_sock *unwanted_socks; /* to be given up at the end of this record */
 	struct flow_cipher *ciphers;
 	struct flow_name *names;
 	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */

@@ -42,7 +42,7 @@ static void bytes(struct flow_conn *c, const struct ev_data *d, uint32_t skip)
 {
 	struct flow_stream *s = &c->stream[d->dir];
 	struct slice slice = {
-		.p = d->buf + skip,
+		.p = ev_payload(d) + skip,
 		.n = d->got - skip,
 		.off = d->off + skip,
 		.ts_ns = d->hdr.ts_ns,
@@ -157,6 +157,33 @@ void flow_stream_data(struct flow_conn *c, const struct ev_data *d)
 	}
 	deliver(c, d);
 	deliver_ready(c, s);
+}
+
+/* Datagrams have no order of their own; half of one is of use to nobody. */
+void flow_stream_datagram(struct flow_conn *c, const struct ev_data *d, uint64_t lost)
+{
+	struct flow_stream *s = &c->stream[d->dir];
+	struct slice slice = {
+		.p = ev_payload(d),
+		.n = d->got,
+		.ts_ns = d->hdr.ts_ns,
+		.tid = d->hdr.tid,
+		.call_start = true,
+	};
+
+	if (d->got < d->want)
+		lost += d->want;
+	if (lost) {
+		flow_drive_gap(c, (enum dir)d->dir, lost, d->hdr.ts_ns, d->hdr.tid);
+		s->next_off += lost;
+	}
+	if (!d->got || d->got < d->want)
+		return;
+	c->flow->stats.bytes += slice.n;
+	c->proc->bytes[d->dir] += slice.n;
+	slice.off = s->next_off;
+	s->next_off += slice.n;
+	flow_drive_bytes(c, (enum dir)d->dir, &slice);
 }
 
 void flow_stream_timeout(struct flow_conn *c, enum dir d)

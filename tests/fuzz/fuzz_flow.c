@@ -98,17 +98,32 @@ static void feed(struct stage *s, struct ev_hdr *h, uint16_t type, size_t len)
 		require(flow_event(s->flow, h) == 0);
 }
 
+/* The record as that of a plain socket, or of a peer of it. */
+static void make_plain(struct ev_data *e, uint8_t who)
+{
+	struct ev_peer peer = {.family = who & 0x08 ? AF_INET6 : AF_INET, .port = who & 3};
+
+	e->conn = e->sock = 1 + (who & 1);
+	e->gen = 0;
+	e->hdr.flags |= EV_DATA_PLAIN | (who & 0x20 ? EV_DATA_DGRAM : 0);
+	if (who & 0x10) {
+		e->hdr.flags |= EV_DATA_PEER;
+		memcpy(e->buf, &peer, sizeof(peer));
+	}
+}
+
 static void data(struct stage *s, struct cursor *c)
 {
 	uint8_t how = cursor_u8(c), who = cursor_u8(c), conn = who % CONNS;
 	enum dir d = who & 0x80 ? DIR_READ : DIR_WRITE;
 	size_t n = cursor_u8(c) * 2u;
+	size_t before = (who & 0x50) == 0x50 ? sizeof(struct ev_peer) : 0;
 	const uint8_t *payload;
 	struct ev_data *e;
 
 	n = n < cursor_left(c) ? n : cursor_left(c);
 	payload = cursor_bytes(c, n);
-	e = calloc(1, sizeof(*e) + n);
+	e = calloc(1, sizeof(*e) + before + n);
 	if (!e || !payload)
 		goto out;
 	e->conn = conn + 1;
@@ -123,9 +138,11 @@ static void data(struct stage *s, struct cursor *c)
 	e->hdr.flags = (uint16_t)((how & 0xf) << 0 | (how & 0x40 ? 0 : EV_DATA_FROM_START));
 	e->got = (uint32_t)n;
 	e->want = (uint32_t)n + (how & 0x80 ? cursor_u8(c) : 0);
-	memcpy(e->buf, payload, n);
+	if (who & 0x40)
+		make_plain(e, who);
+	memcpy(e->buf + before, payload, n);
 	s->off[conn][d] += e->want;
-	feed(s, &e->hdr, EV_DATA, sizeof(*e) + n);
+	feed(s, &e->hdr, EV_DATA, sizeof(*e) + before + n);
 out:
 	free(e);
 }
@@ -154,6 +171,8 @@ static void other(struct stage *s, uint8_t op, struct cursor *c)
 	case 3:
 		end.off[0] = s->off[conn][0] + arg % 4u;
 		end.off[1] = s->off[conn][1];
+		if (arg & 0x80)
+			end.gen = end.conn;
 		feed(s, &end.hdr, EV_CONN_END, sizeof(end));
 		s->off[conn][0] = s->off[conn][1] = 0;
 		s->lost[conn][0] = s->lost[conn][1] = 0;

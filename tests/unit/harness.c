@@ -157,11 +157,21 @@ static int on_tick(struct sink *s, uint64_t now_ns)
 
 static const struct sink_ops ops = {on_txn, on_chunk, on_tick};
 
+static void on_unwanted(void *arg, uint64_t sock)
+{
+	struct harness *h = arg;
+
+	h->unwanted++;
+	h->unwanted_sock = sock;
+}
+
 void harness_open(struct harness *h, const struct flow_cfg *cfg)
 {
 	*h = (struct harness){.sink.ops = &ops, .cfg = *cfg, .now_ms = 1000};
 	if (!h->cfg.limits.header_bytes)
 		h->cfg.limits = limits_default;
+	h->cfg.unwanted = on_unwanted;
+	h->cfg.unwanted_arg = h;
 	h->flow = flow_new(&h->cfg, &h->sink);
 	assert_non_null(h->flow);
 }
@@ -218,15 +228,18 @@ static void feed(struct harness *h, const struct ev_hdr *ev)
 
 struct ev_data *harness_make_data(const struct harness_data *d, uint64_t ts_ns)
 {
-	size_t n = d->n ? d->n : d->text ? strlen(d->text) : 0;
-	struct ev_data *e = calloc(1, sizeof(*e) + n);
+	size_t n = d->n	     ? d->n
+		   : d->text ? strlen(d->text)
+			     : 0,
+	       before = d->peer ? sizeof(*d->peer) : 0;
+	struct ev_data *e = calloc(1, sizeof(*e) + before + n);
 
 	assert_non_null(e);
-	e->hdr = header(EV_DATA, sizeof(*e) + n, ts_ns);
+	e->hdr = header(EV_DATA, sizeof(*e) + before + n, ts_ns);
 	if (d->tgid)
 		e->hdr.tgid = d->tgid;
 	e->hdr.tid = d->tid ? d->tid : e->hdr.tgid;
-	e->hdr.flags = d->flags;
+	e->hdr.flags = d->flags | (d->peer ? EV_DATA_PEER : 0);
 	e->conn = d->conn ? d->conn : HARNESS_CONN;
 	e->gen = d->gen ? d->gen : 1;
 	e->off = d->off;
@@ -236,8 +249,10 @@ struct ev_data *harness_make_data(const struct harness_data *d, uint64_t ts_ns)
 	e->part = d->part;
 	e->got = (uint32_t)n;
 	e->want = (uint32_t)n + d->more;
+	if (before)
+		memcpy(e->buf, d->peer, before);
 	if (n)
-		memcpy(e->buf, d->text, n);
+		memcpy(e->buf + before, d->text, n);
 	return e;
 }
 
@@ -250,10 +265,17 @@ void harness_data(struct harness *h, const struct harness_data *d)
 	free(e);
 }
 
+void harness_socket(struct harness *h, const struct ev_sock *sock)
+{
+	struct ev_sock e = *sock;
+
+	e.hdr = header(EV_SOCK, sizeof(e), h->now_ms * MS);
+	feed(h, &e.hdr);
+}
+
 void harness_sock(struct harness *h, uint64_t conn, uint64_t gen, uint64_t sock, uint16_t rport)
 {
 	struct ev_sock e = {
-		.hdr = header(EV_SOCK, sizeof(e), h->now_ms * MS),
 		.conn = conn,
 		.gen = gen,
 		.sock = sock,
@@ -269,7 +291,7 @@ void harness_sock(struct harness *h, uint64_t conn, uint64_t gen, uint64_t sock,
 		.raddr = {127, 0, 0, 2},
 	};
 
-	feed(h, &e.hdr);
+	harness_socket(h, &e);
 }
 
 void harness_sock_close(struct harness *h, uint64_t sock)

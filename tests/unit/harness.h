@@ -32,9 +32,10 @@ struct harness {
 	struct buf out;	 /* the lines */
 	struct harness_place *places;
 	uint64_t chunk_bytes, masked_bytes, gap_bytes, txns, ticks, last_tick_ns;
-	uint64_t last_chunk_ts_ns; /* CLOCK_REALTIME */
-	int fail_with;		   /* what the sink returns */
-	bool quiet;		   /* count, write no lines */
+	uint64_t last_chunk_ts_ns;	  /* CLOCK_REALTIME */
+	int fail_with;			  /* what the sink returns */
+	uint64_t unwanted, unwanted_sock; /* how many, the last */
+	bool quiet;			  /* count, write no lines */
 	/* called with each transaction before it is written down; may be NULL */
 	void (*on_txn)(struct harness *h, struct txn *t);
 };
@@ -56,12 +57,15 @@ struct harness_data {
 	size_t n;	  /* of which this many bytes; 0: strlen(text) */
 	uint32_t more;	  /* wanted beyond what was copied */
 	uint16_t flags, part;
+	const struct ev_peer *peer; /* of EV_DATA_PEER, which it sets */
 };
 
 /* Each feeds one record at now_ms and asserts that flow_event() returned fail_with or 0. */
 void harness_data(struct harness *h, const struct harness_data *d);
 #define DATA(h, ...) harness_data(h, &(struct harness_data){__VA_ARGS__})
 void harness_sock(struct harness *h, uint64_t conn, uint64_t gen, uint64_t sock, uint16_t rport);
+/* Any other socket; its header is filled in. */
+void harness_socket(struct harness *h, const struct ev_sock *sock);
 void harness_sock_close(struct harness *h, uint64_t sock);
 void harness_conn_end(struct harness *h, uint64_t conn, uint64_t gen, uint64_t off_write,
 		      uint64_t off_read);

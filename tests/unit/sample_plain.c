@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/sample_plain.h"
+
+#define OUT(text)                                   \
+	{                                           \
+		DIR_WRITE, (text), sizeof(text) - 1 \
+	}
+#define IN(text)                                   \
+	{                                          \
+		DIR_READ, (text), sizeof(text) - 1 \
+	}
+
+const struct sample sample_foreign[] = {
+	{"ssh",
+	 false,
+	 4,
+	 {IN("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), OUT("SSH-2.0-OpenSSH_9.2p1\r\n"),
+	  OUT("\0\0\5\xdc\7\x14\x1a\x2b\x3c\x4d\x5e\x6f\x70\x81\x92\xa3\xb4\xc5\xd6\xe7\xf8"
+	      "\0\0\0\x26"
+	      "curve25519-sha256,curve25519-sha256@lib"),
+	  IN("\0\0\4\x3c\x0a\x14\xde\xad\xbe\xef")}},
+	{"postgresql",
+	 false,
+	 6,
+	 {OUT("\0\0\0\x08\4\xd2\x16\x2f"), IN("N"),
+	  OUT("\0\0\0\x21\0\3\0\0user\0me\0database\0shop\0\0"), IN("R\0\0\0\x08\0\0\0\0"),
+	  OUT("Q\0\0\0\x1fSELECT * FROM orders;\0\0\0\0\0"),
+	  IN("T\0\0\0\x1a\0\1id\0\0\0\0\0\0\0")}},
+	{"mysql",
+	 false,
+	 4,
+	 {IN("\x4a\0\0\0\x0a"
+	     "8.0.36\0\x0c\0\0\0abcdefgh\0\xff\xff\xff\2\0\xff\xdf\x15\0\0\0"),
+	  OUT("\x54\0\0\1\x8d\xa6\xff\x19\0\0\0\1\xff\0\0\0root\0"), IN("\7\0\0\2\0\0\0\2\0\0\0"),
+	  OUT("\x11\0\0\0\3GET /a HTTP/1.1\n")}},
+	{"redis",
+	 false,
+	 4,
+	 {OUT("*2\r\n$3\r\nGET\r\n$4\r\nkeys\r\n"), IN("$5\r\nvalue\r\n"), OUT("PING\r\n"),
+	  IN("+PONG\r\n")}},
+	{"memcached",
+	 false,
+	 3,
+	 {OUT("get /some/key\r\n"), IN("VALUE /some/key 0 5\r\nhello\r\nEND\r\n"),
+	  OUT("quit\r\n")}},
+	{"mongodb",
+	 false,
+	 2,
+	 {OUT("\x3f\0\0\0\1\0\0\0\0\0\0\0\xd4\7\0\0\0\0\0\0"
+	      "admin.$cmd\0\0\0\0\0\1\0\0\0"),
+	  IN("\x2a\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\x08\0\0\0\0\0\0\0")}},
+	{"smtp",
+	 false,
+	 5,
+	 {IN("220 mail.example.com ESMTP\r\n"), OUT("EHLO client\r\n"), IN("250 OK\r\n"),
+	  OUT("MAIL FROM:<a@example.com>\r\n"), IN("250 OK\r\n")}},
+	{"imap",
+	 false,
+	 3,
+	 {IN("* OK IMAP4rev1 ready\r\n"), OUT("a1 LOGIN user secret\r\n"), IN("a1 OK\r\n")}},
+	{"ftp", false, 3, {IN("220 ready\r\n"), OUT("USER me\r\n"), IN("331 password\r\n")}},
+	{"irc",
+	 false,
+	 2,
+	 {OUT("NICK me\r\nUSER me 0 * :GET / HTTP/1.1\r\n"), IN(":srv 001 me :Welcome\r\n")}},
+	{"sip",
+	 false,
+	 2,
+	 {OUT("INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP a\r\n\r\n"),
+	  IN("SIP/2.0 100 Trying\r\n\r\n")}},
+	{"rtsp",
+	 false,
+	 2,
+	 {OUT("OPTIONS rtsp://example.com/a RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+	  IN("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")}},
+	{"amqp",
+	 false,
+	 3,
+	 {OUT("AMQP\0\0\x09\1"), IN("\1\0\0\0\0\1\xf2\0\x0a\0\x0a\0\x09"),
+	  OUT("\1\0\0\0\0\0\x0f")}},
+	{"kafka",
+	 false,
+	 2,
+	 {OUT("\0\0\0\x23\0\x12\0\3\0\0\0\1\0\x07rdkafka\0\x0alibrdkafka\0062.0.2\0"),
+	  IN("\0\0\1\x0c\0\0\0\1\0\0\0\0")}},
+	{"mqtt",
+	 false,
+	 3,
+	 {OUT("\x10\x12\0\4MQTT\4\2\0\x3c\0\6client"), IN("\x20\2\0\0"), OUT("\xc0\0")}},
+	{"ldap",
+	 false,
+	 2,
+	 {OUT("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"), IN("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0")}},
+	{"cassandra",
+	 false,
+	 2,
+	 {OUT("\4\0\0\0\1\0\0\0\x16\0\1\0\x0b"
+	      "CQL_VERSION\0\5"
+	      "3.0.0"),
+	  IN("\x84\0\0\0\2\0\0\0\0")}},
+	{"zookeeper",
+	 false,
+	 2,
+	 {OUT("\0\0\0\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0\0\0\0\x10"),
+	  IN("\0\0\0\x25\0\0\0\0\0\0\x75\x30")}},
+	{"x11", false, 2, {OUT("l\0\x0b\0\0\0\0\0\0\0\0\0"), IN("\1\0\x0b\0\0\0\x1c\4")}},
+	{"d-bus",
+	 false,
+	 3,
+	 {OUT("\0AUTH EXTERNAL 30\r\n"), IN("OK 1234deadbeef\r\n"), OUT("BEGIN\r\nl\1\0\1")}},
+	{"syslog", true, 1, {OUT("<30>Nov 25 10:00:00 host app: GET / HTTP/1.1")}},
+	{"ntp",
+	 true,
+	 2,
+	 {OUT("\x23\0\6\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+	      "\xe9\x12\x34\x56\x78\x9a\xbc\xde"),
+	  IN("\x24\2\6\xe9\0\0\0\x1f\0\0\0\x2c\xc0\xa8\1\1\xe9\x12\x34\x56\0\0\0\0\xe9\x12\x34\x56"
+	     "\x78\x9a\xbc\xde\xe9\x12\x34\x56\x78\x9a\xbc\xdf\xe9\x12\x34\x56\x78\x9a\xbc\xe0")}},
+	{"quic",
+	 true,
+	 2,
+	 {OUT("\xc3\0\0\0\1\x08\x83\x94\xc8\xf0\x3e\x51\x57\x08\0\0\x44\x9e\x7b\x9a\xec\x34"),
+	  IN("\xcf\0\0\0\1\0\x08\xf0\x67\xa5\x50\x2a\x42\x62\xb5\0\x40\x75")}},
+	{"statsd", true, 1, {OUT("requests.count:1|c\n")}},
+	{"snmp",
+	 true,
+	 1,
+	 {OUT("\x30\x26\2\1\1\4\6public\xa0\x19\2\4\x11\x22\x33\x44\2\1\0\2\1\0\x30\x0b\x30\x09\6\5"
+	      "+\6\1\2\1\5\0")}},
+	{"bittorrent", true, 1, {OUT("d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe")}},
+};
+
+const size_t sample_foreign_count = sizeof(sample_foreign) / sizeof(sample_foreign[0]);
