@@ -15,6 +15,8 @@
 #define EV_RECORD_MAX_BYTES (1u << 17) /* no record is longer */
 #define EV_PART_MAX_BYTES (32u << 10)  /* payload of one data record */
 #define EV_COMM_BYTES 16
+#define EV_EXE_BYTES 256
+#define EV_ARGS_BYTES 3840
 #define EV_HELLO_BYTES 16384 /* of each direction of a new TLS socket */
 #define EV_CIPHER_BYTES 32   /* a record's header and the beginning of its ciphertext */
 
@@ -37,6 +39,7 @@ enum ev_type {
 	EV_TICK = 68,	  /* time passes though nothing happens */
 	EV_COUNTERS = 69, /* struct ev_counters of one process */
 	EV_END = 70,	  /* the run ended here; a recording without it was cut */
+	EV_THREAD = 71,	  /* the name of a thread: struct ev_thread */
 };
 
 /* ev_hdr.flags of EV_DATA */
@@ -104,6 +107,29 @@ struct ev_proc {
 	__u64 child_start_ns;
 	__u32 child_tgid;
 	__s32 exit_code; /* as wait(2) packs it */
+	char comm[EV_COMM_BYTES];
+};
+
+/* ev_hdr.flags of EV_EXEC */
+enum ev_exec_flag {
+	EV_EXEC_TAKEN = 1 << 0, /* the kernel side began to trace it at this moment */
+};
+
+/*
+ * EV_EXEC as the kernel makes it: what is known of the new image at its birth, as the process may be gone when
+ * somebody looks. Recordings may hold the first member alone.
+ */
+struct ev_exec {
+	struct ev_proc proc;
+	__u32 parent_tgid, uid; /* of the effective user */
+	__u32 inner_pid;	/* in its own pid namespace */
+	__u32 args_len;
+	char exe[EV_EXE_BYTES]; /* as execve(2) was given it, NUL-terminated */
+	char args[];		/* ended by NUL each; cut at EV_ARGS_BYTES */
+};
+
+struct ev_thread {
+	struct ev_hdr hdr;
 	char comm[EV_COMM_BYTES];
 };
 

@@ -100,7 +100,29 @@ struct uprobes_state {
 };
 
 struct mm_struct {
+	unsigned long arg_start, arg_end;
 	struct uprobes_state uprobes_state;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct linux_binprm {
+	const char *interp;
 };
 
 struct task_struct {
@@ -112,6 +134,9 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct mm_struct *mm;
+	struct task_struct *real_parent;
+	const struct cred *cred;
+	struct pid *thread_pid;
 	char comm[16];
 };
 

@@ -17,6 +17,8 @@ const volatile __u64 wake_bytes __weak =
 
 /* Tell user space of each execve, as the process may be one that it watches for. */
 const volatile __u32 watch_execs __weak;
+/* What of the rules is decided here; enum watch_bit. */
+const volatile __u32 watch_bits __weak;
 
 /* A goroutine was seen in a TLS call: socket calls have to look for theirs, too. */
 volatile __u32 go_seen __weak;
@@ -56,6 +58,34 @@ struct {
 	__type(key, struct conn_key);
 	__type(value, struct call_stack);
 } go_calls __weak SEC(".maps");
+
+/* Control groups, by id, whose processes are watched for, with all that is below them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WATCH_CGROUPS_MAX);
+	__type(key, __u64);
+	__type(value, __u32);
+} watched_cgroups __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WATCH_UIDS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} watched_uids __weak SEC(".maps");
+
+/* A struct ev_exec with all the arguments it may have. */
+struct exec_record {
+	_Alignas(8) char bytes[sizeof(struct ev_exec) + EV_ARGS_BYTES];
+};
+
+/* Where an EV_EXEC is made: tracepoints of one CPU do not interrupt each other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_record);
+} exec_record __weak SEC(".maps");
 
 /* AF_UNIX sockets close without a tracepoint, so the table must get rid of entries by itself. */
 struct {

@@ -13,8 +13,11 @@
 #define THREADS_MAX 16384    /* threads that ever made a TLS call and still live */
 #define GOROUTINES_MAX 16384 /* goroutines that are within a TLS call */
 #define SOCKS_MAX 65536	     /* sockets seen below a TLS call; the least recently used goes */
-#define CALL_DEPTH 4	   /* calls on distinct contexts open at once on one thread (TLS in TLS) */
-#define CALL_PARTS_MAX 520 /* records of one call */
+#define WATCH_CGROUPS_MAX 4096
+#define WATCH_UIDS_MAX 64
+#define CGROUP_DEPTH_MAX 16 /* groups above a process that are looked at */
+#define CALL_DEPTH 4	    /* calls on distinct contexts open at once on one thread (TLS in TLS) */
+#define CALL_PARTS_MAX 520  /* records of one call */
 #define SNAP_MAX_BYTES (16u << 20)
 #define GAP_PART_MAX_BYTES (1u << 30) /* `want` of one record that carries nothing */
 #define SCRATCH_SLOTS 4 /* per CPU: programs that preempted each other while copying */
@@ -28,6 +31,14 @@
  * (USER_HZ is 100 on every architecture served). Records carry the coarse one, so that both agree.
  */
 #define START_TICK_NS 10000000ull
+
+/* Which rules say who is watched for, of those that the kernel side can decide. */
+enum watch_bit {
+	WATCH_BIT_CGROUP =
+		1 << 0, /* who is in no watched group is left to user space: it may be a new one */
+	WATCH_BIT_UID = 1 << 1,
+	WATCH_BIT_OTHER = 1 << 2, /* there are rules that only user space can decide */
+};
 
 enum proc_flag {
 	PROC_FOLLOW = 1 << 0, /* its children are traced from their first instruction */

@@ -169,6 +169,7 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 	s->rodata->snap_bytes = cfg->snap_bytes < SNAP_MAX_BYTES ? cfg->snap_bytes : SNAP_MAX_BYTES;
 	s->rodata->wake_bytes = ring_bytes / 4;
 	s->rodata->watch_execs = cfg->watch_execs;
+	s->rodata->watch_bits = cfg->watch_bits;
 	err = bpf_map__set_max_entries(s->maps.ring, ring_bytes);
 	if (!err)
 		err = bpf_map__set_max_entries(s->maps.scratch, (uint32_t)cpus * SCRATCH_SLOTS);
@@ -355,6 +356,20 @@ int bpf_proc_delete(struct bpf_side *b, uint32_t tgid)
 int bpf_proc_next(struct bpf_side *b, uint32_t *tgid)
 {
 	return bpf_map_get_next_key(bpf_map__fd(b->skel->maps.procs), *tgid ? tgid : NULL, tgid);
+}
+
+int bpf_watch_cgroup(struct bpf_side *b, uint64_t id)
+{
+	uint32_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(b->skel->maps.watched_cgroups), &id, &yes, BPF_ANY);
+}
+
+int bpf_watch_uid(struct bpf_side *b, uint32_t uid)
+{
+	uint32_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(b->skel->maps.watched_uids), &uid, &yes, BPF_ANY);
 }
 
 size_t bpf_conns_take(struct bpf_side *b, uint32_t tgid, uint64_t before, bpf_conn_fn *fn,

@@ -16,7 +16,8 @@ struct bpf_load_cfg {
 	uint32_t snap_bytes;
 	const char *probes; /* source_cfg.probes, or NULL */
 	bool plain_sites;
-	bool watch_execs; /* EV_EXEC of processes that are not traced, too */
+	bool watch_execs;	 /* EV_EXEC of processes that are not traced, too */
+	unsigned int watch_bits; /* enum watch_bit */
 };
 
 /*
@@ -39,6 +40,10 @@ int bpf_proc_get(struct bpf_side *b, uint32_t tgid, struct proc_state *p);
 int bpf_proc_delete(struct bpf_side *b, uint32_t tgid);
 /* Iterates: *tgid is the previous one, 0 to begin. -ENOENT at the end. */
 int bpf_proc_next(struct bpf_side *b, uint32_t *tgid);
+
+/* Who is watched for: see enum watch_bit. Of groups the least recently used goes when there are too many. */
+int bpf_watch_cgroup(struct bpf_side *b, uint64_t id);
+int bpf_watch_uid(struct bpf_side *b, uint32_t uid);
 
 /*
  * Takes the contexts of an ended process image out of the table: tgid's with an epoch <= before. Each is given

@@ -16,6 +16,8 @@ _Static_assert(sizeof(struct ev_sock_close) == 48, "");
 _Static_assert(sizeof(struct ev_sock_io) == 72, "");
 _Static_assert(sizeof(struct ev_cipher) == 88, "");
 _Static_assert(sizeof(struct ev_proc) == 72, "");
+_Static_assert(sizeof(struct ev_exec) == 344, "");
+_Static_assert(sizeof(struct ev_thread) == 56, "");
 _Static_assert(sizeof(struct ev_clock) == 56, "");
 _Static_assert(sizeof(struct ev_counters) == 160, "");
 
@@ -34,6 +36,16 @@ static bool check_sock_io(const struct ev_hdr *ev)
 
 	return ev->len >= sizeof(*d) && d->got == ev->len - sizeof(*d) && d->got <= d->want &&
 	       d->dir < 2 && d->off + d->want >= d->off;
+}
+
+static bool check_exec(const struct ev_hdr *ev)
+{
+	const struct ev_exec *e = (const struct ev_exec *)ev;
+
+	if (ev->len == sizeof(e->proc))
+		return true;
+	return ev->len >= sizeof(*e) && e->args_len == ev->len - sizeof(*e) &&
+	       memchr(e->exe, '\0', sizeof(e->exe));
 }
 
 /* Pairs of NUL-terminated strings fill the rest exactly. */
@@ -72,8 +84,11 @@ bool ev_check(const struct ev_hdr *ev, size_t avail)
 		return ev->len == sizeof(struct ev_conn_end);
 	case EV_SOCK_CLOSE:
 		return ev->len == sizeof(struct ev_sock_close);
-	case EV_FORK:
 	case EV_EXEC:
+		return check_exec(ev);
+	case EV_THREAD:
+		return ev->len == sizeof(struct ev_thread);
+	case EV_FORK:
 	case EV_EXIT:
 		return ev->len == sizeof(struct ev_proc);
 	case EV_SOCK_IO:

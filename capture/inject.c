@@ -65,6 +65,17 @@ int inject_identity(struct inject *q, const struct identity *id)
 	return err;
 }
 
+int inject_exec(struct inject *q, const struct identity *id)
+{
+	struct ev_proc *e = id ? inject_new(q, EV_EXEC, sizeof(*e), id->key) : NULL;
+
+	if (!e)
+		return -ENOMEM;
+	if (id->v[ID_COMM].p)
+		memcpy(e->comm, id->v[ID_COMM].p, strnlen(id->v[ID_COMM].p, sizeof(e->comm) - 1));
+	return 0;
+}
+
 int inject_lib(struct inject *q, unsigned int lib, const char *name)
 {
 	size_t n = strlen(name) + 1;

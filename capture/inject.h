@@ -28,6 +28,8 @@ void inject_free(struct inject *q);
 
 /* 0 or -ENOMEM. */
 int inject_identity(struct inject *q, const struct identity *id);
+/* Of a process whose execve was not seen by the kernel side. */
+int inject_exec(struct inject *q, const struct identity *id);
 int inject_lib(struct inject *q, unsigned int lib, const char *name);
 int inject_clock(struct inject *q, uint64_t mono_ns, uint64_t real_ns);
 int inject_conn_end(struct inject *q, struct proc_key proc, const struct conn_key *key,

@@ -109,6 +109,7 @@ static int start_command(struct live *l, const struct source_cfg *cfg)
 	if (err)
 		return err;
 	t->fresh_exec = true;
+	inject_exec(&l->inject, t->identity);
 	target_arm(&l->targets, t, true);
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, spawn_fd(l->spawn), &ev) < 0)
 		return -errno;
@@ -169,12 +170,22 @@ static size_t arm_all(struct live *l)
 	return useful;
 }
 
+/* From now on the kernel side takes whatever else begins in the control group of a process that fits. */
+static void watch_its_group(struct live *l, const struct target *t)
+{
+	uint64_t id = t->identity ? watch_cgroup_id(l->watch, l->watch_count, t->identity) : 0;
+
+	if (id)
+		bpf_watch_cgroup(l->bpf, id);
+}
+
 static void add_watched(void *arg, uint32_t pid)
 {
 	struct live *l = arg;
 	struct target *t;
 
-	targets_add(&l->targets, pid, &t);
+	if (targets_add(&l->targets, pid, &t) == 0)
+		watch_its_group(l, t);
 }
 
 /* The same for processes that came unseen: while records were lost, or before their parent was traced. */
@@ -183,8 +194,10 @@ static void arm_watched(void *arg, uint32_t pid)
 	struct live *l = arg;
 	struct target *t;
 
-	if (targets_add(&l->targets, pid, &t) == 0)
-		target_arm(&l->targets, t, true);
+	if (targets_add(&l->targets, pid, &t))
+		return;
+	watch_its_group(l, t);
+	target_arm(&l->targets, t, true);
 }
 
 static int open_targets(struct live *l, const struct source_cfg *cfg)
@@ -195,6 +208,9 @@ static int open_targets(struct live *l, const struct source_cfg *cfg)
 
 	l->watch = cfg->watch;
 	l->watch_count = cfg->watch_count;
+	for (size_t i = 0; i < l->watch_count; i++)
+		if (l->watch[i].kind == WATCH_UID)
+			bpf_watch_uid(l->bpf, l->watch[i].uid);
 	l->targets.identity = cfg->identity;
 	l->targets.file_wide = cfg->follow || cfg->watch_count;
 	l->targets.no_return_probes = cfg->no_return_probes;
@@ -286,7 +302,8 @@ static int live_open(void **self, const struct source_cfg *cfg)
 				    .snap_bytes = cfg->snap_bytes,
 				    .probes = cfg->probes,
 				    .plain_sites = cfg->plain_sites,
-				    .watch_execs = cfg->watch_count > 0};
+				    .watch_execs = cfg->watch_count > 0,
+				    .watch_bits = watch_bits(cfg->watch, cfg->watch_count)};
 	struct live *l = calloc(1, sizeof(*l));
 	int err;
 
@@ -357,6 +374,11 @@ static void prepare(struct live *l, const struct ev_hdr *ev)
 	if (ev->type != EV_SOCK_CLOSE && ev->type != EV_EXIT && !is_known(l, ev))
 		targets_add_forked(&l->targets, key, NULL, &t); /* its EV_FORK was lost */
 	switch (ev->type) {
+	case EV_DATA:
+		t = targets_find(&l->targets, ev->tgid);
+		if (t)
+			target_note_thread(&l->targets, t, ev->tid, ev->ts_ns);
+		break;
 	case EV_FORK:
 		saw_fork(l, (const struct ev_proc *)ev);
 		break;
@@ -379,14 +401,16 @@ static bool is_watched_for(struct live *l, const struct ev_hdr *ev)
 	struct target *t;
 	int err;
 
-	if (ev->type != EV_EXEC || !l->watch_count || is_known(l, ev))
+	if (ev->type != EV_EXEC || !l->watch_count || is_known(l, ev) || ev->flags & EV_EXEC_TAKEN)
 		return true;
 	if (l->phase != PHASE_RUNNING ||
 	    !watch_fits_pid(l->watch, l->watch_count, &l->targets.identity, ev->tgid))
 		return false;
 	err = targets_add(&l->targets, ev->tgid, &t);
-	if (!err)
+	if (!err) {
+		watch_its_group(l, t);
 		targets_add_descendants(&l->targets);
+	}
 	return !err;
 }
 

@@ -15,6 +15,7 @@
 
 #include "capture/ld_paths.h"
 #include "capture/returns.h"
+#include "capture/targets_who.h"
 
 #define DESCENDANT_PASSES 8 /* over /proc, until no new child appears */
 
@@ -41,6 +42,7 @@ static void target_free(struct target *t)
 	identity_unref(t->next_identity);
 	discovery_clear(&t->found);
 	free(t->trouble);
+	free(t->threads);
 	free(t);
 }
 
@@ -73,35 +75,6 @@ struct target *targets_find(const struct targets *ts, uint32_t pid)
 
 	HASH_FIND(hh, ts->live, &pid, sizeof(pid), t);
 	return t;
-}
-
-/*
- * Who a process is by /proc now. What is known already (`base`, or a comm from the kernel) stands where
- * /proc has nothing to say any more.
- */
-static struct identity *identify(const struct targets *ts, struct proc_key key,
-				 const struct identity *base, const char *comm)
-{
-	struct identity *id = identity_new(key), *now = identity_new(key);
-	uint64_t start_ns;
-
-	if (!id || !now)
-		goto out;
-	for (int f = 0; base && f < ID_FIELDS; f++)
-		if (base->v[f].p)
-			identity_set(id, f, base->v[f].p, base->v[f].n);
-	if (comm)
-		identity_set(id, ID_COMM, comm, strnlen(comm, EV_COMM_BYTES));
-	identity_fill(now, &ts->identity);
-	/* The id may be another process's by now, and then all that was read is. */
-	if (identity_start_time(key.tgid, &start_ns) < 0 || start_ns != key.start_ns)
-		goto out;
-	for (int f = 0; f < ID_FIELDS; f++)
-		if (now->v[f].n)
-			identity_set(id, f, now->v[f].p, now->v[f].n);
-out:
-	identity_unref(now);
-	return id;
 }
 
 static void set_identity(struct targets *ts, struct target *t, struct identity *id)
@@ -156,7 +129,7 @@ int targets_add(struct targets *ts, uint32_t pid, struct target **out)
 	if (!t)
 		return -ENOMEM;
 	*out = t;
-	set_identity(ts, t, identify(ts, key, NULL, NULL));
+	set_identity(ts, t, targets_identify(ts, key, NULL));
 	return 0;
 }
 
@@ -175,7 +148,7 @@ int targets_add_forked(struct targets *ts, struct proc_key key, const struct tar
 	*out = t;
 	if (!t)
 		return -ENOMEM;
-	t->identity = identify(ts, key, parent ? parent->identity : NULL, NULL);
+	t->identity = targets_identify(ts, key, parent ? parent->identity : NULL);
 	if (parent && t->identity) {
 		snprintf(ppid, sizeof(ppid), "%u", parent->key.tgid);
 		identity_set(t->identity, ID_PARENT_PID, ppid, strlen(ppid));
@@ -357,7 +330,7 @@ bool target_may_load_tls(const struct target *t)
 void target_note_exec(const struct targets *ts, struct target *t)
 {
 	identity_unref(t->next_identity);
-	t->next_identity = identify(ts, t->key, NULL, NULL);
+	t->next_identity = targets_identify(ts, t->key, NULL);
 	t->next_noted_ns = monotonic_ns();
 }
 
@@ -391,7 +364,7 @@ void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e
 	if (t->next_identity && t->next_noted_ns > e->hdr.ts_ns)
 		id = identity_ref(t->next_identity);
 	else
-		id = identify(ts, t->key, NULL, e->comm);
+		id = targets_identify_exec(ts, t, e);
 	set_identity(ts, t, id);
 }
 

@@ -28,8 +28,9 @@ struct target {
 	uint64_t maps_sum;  /* of its executable mappings when last looked at */
 	bool fresh_exec;    /* its next stop at execve was already taken care of */
 	bool stands_still;  /* stopped at its execve: nothing is left to do when the record comes */
-	UT_hash_handle hh;  /* by key.tgid while it lives */
-	struct target *prev, *next; /* in the list of ended ones */
+	struct thread_names *threads; /* owned; made when the first is looked at */
+	UT_hash_handle hh;	      /* by key.tgid while it lives */
+	struct target *prev, *next;   /* in the list of ended ones */
 };
 
 struct targets {
@@ -81,7 +82,10 @@ bool target_may_load_tls(const struct target *t);
 /* What /proc says of its new image, for when its EV_EXEC comes by. */
 void target_note_exec(const struct targets *ts, struct target *t);
 /* Its EV_EXEC came by: contexts of the old image end, its identity changes. */
-void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e);
+void target_execed(struct targets *ts, struct target *t,
+		   const struct ev_proc *e); /* or a struct ev_exec */
+/* Tells the name of a thread of which a record comes, when it is new or has changed since it was last told. */
+void target_note_thread(struct targets *ts, struct target *t, uint32_t tid, uint64_t now_ns);
 /*
  * Accounts for a process that ended or is let go: ends of contexts, counters. It leaves the kernel's
  * table and the live ones, and is kept for the report.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "bpf/state.h"
 
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 #define HEX_ID_CHARS 64
@@ -120,6 +121,42 @@ bool watch_fits(const struct watch_rule *rules, size_t count, const struct ident
 		if (named[k] && !fit[k])
 			return false;
 	return count > 0;
+}
+
+static unsigned int bit_of(enum watch_kind kind)
+{
+	switch (kind) {
+	case WATCH_CONTAINER:
+	case WATCH_POD:
+	case WATCH_CGROUP:
+		return WATCH_BIT_CGROUP;
+	case WATCH_UID:
+		return WATCH_BIT_UID;
+	default:
+		return WATCH_BIT_OTHER;
+	}
+}
+
+unsigned int watch_bits(const struct watch_rule *rules, size_t count)
+{
+	bool named[WATCH_KINDS] = {0};
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		named[rules[i].kind] = true;
+		bits |= bit_of(rules[i].kind);
+	}
+	/* A group that fits one of two kinds of rules may not fit the other. */
+	if (named[WATCH_CONTAINER] + named[WATCH_POD] + named[WATCH_CGROUP] > 1)
+		bits |= WATCH_BIT_OTHER;
+	return bits;
+}
+
+uint64_t watch_cgroup_id(const struct watch_rule *rules, size_t count, const struct identity *id)
+{
+	if (!(watch_bits(rules, count) & WATCH_BIT_CGROUP) || !id->v[ID_CGROUP_ID].n)
+		return 0;
+	return strtoull(id->v[ID_CGROUP_ID].p, NULL, 10);
 }
 
 bool watch_fits_pid(const struct watch_rule *rules, size_t count, const struct identity_cfg *cfg,

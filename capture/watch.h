@@ -35,6 +35,14 @@ bool watch_fits(const struct watch_rule *rules, size_t count, const struct ident
 /* Calls fn for each process that exists, has an executable and fits, except this program. */
 void watch_scan(const struct watch_rule *rules, size_t count, const struct identity_cfg *cfg,
 		void (*fn)(void *arg, uint32_t pid), void *arg);
+/* What of the rules the kernel side can decide by itself: enum watch_bit of bpf/state.h. */
+unsigned int watch_bits(const struct watch_rule *rules, size_t count);
+/*
+ * The id of the control group of a process that fits, when everything in that group must fit too as far as rules
+ * about groups, containers and pods go; else 0.
+ */
+uint64_t watch_cgroup_id(const struct watch_rule *rules, size_t count, const struct identity *id);
+
 /* Does the process that has this id now fit? */
 bool watch_fits_pid(const struct watch_rule *rules, size_t count, const struct identity_cfg *cfg,
 		    uint32_t pid);

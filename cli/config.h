@@ -19,6 +19,7 @@
 #define CONFIG_PIDS_MAX 4096
 
 struct filter;
+struct secret_rules;
 
 /* Bits, so that an option can say with which modes it goes. */
 enum mode {
@@ -75,9 +76,12 @@ struct config {
 	bool no_redact;
 	bool early;
 	bool rpc_messages;
-	struct resources resources; /* owned */
-	struct filter *filter;	    /* owned, or NULL */
-	uint64_t sample;	    /* one connection in so many; 0: every one */
+	bool process_events;
+	bool ancestors, labels;
+	struct secret_rules *secrets; /* owned, or NULL */
+	struct resources resources;   /* owned */
+	struct filter *filter;	      /* owned, or NULL */
+	uint64_t sample;	      /* one connection in so many; 0: every one */
 	bool tcp_framing;
 	const char *packet_filter; /* borrowed from argv; known to compile for Ethernet */
 	struct out_rotation rotation;

@@ -15,6 +15,7 @@
 #include "capture/packet_filter.h"
 #include "capture/source.h"
 #include "cli/options.h"
+#include "core/secrets.h"
 #include "select/filter.h"
 #include "writer/out_names.h"
 #include "writer/writer.h"
@@ -230,6 +231,29 @@ static int set_keep(struct config *cfg, const struct option_row *row, const char
 				     OUT_FILES_MAX, value);
 	cfg->rotation.files = (uint32_t)v;
 	return 0;
+}
+
+static int set_redact(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	int err = secret_rules_add(&cfg->secrets, value);
+
+	(void)row;
+	if (err == -ENOSPC)
+		return option_refuse(why, "more than %d --redact", SECRET_RULES_MAX);
+	return err ? option_refuse(why, "--redact takes header:NAME, param:NAME or NAME, not '%s'",
+				   value)
+		   : 0;
+}
+
+static int set_events(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	(void)row;
+	cfg->process_events = !strcmp(value, "process");
+	return cfg->process_events
+		       ? 0
+		       : option_refuse(why, "--events takes 'process', not '%s'", value);
 }
 
 static int set_resource(struct config *cfg, const struct option_row *row, const char *value,
@@ -514,12 +538,19 @@ const struct option_row option_rows[] = {
 	{0, "early", NULL, RUNS, "show a request when it begins, too", set_flag, AT(early), 1, 0},
 	{0, "rpc-messages", NULL, RUNS, "show each message of a gRPC call as it comes, too",
 	 set_flag, AT(rpc_messages), 1, 0},
+	{0, "events", "process", RUNS, "show forks, execs and exits, too", set_events, 0, 0, 0},
+	{0, "ancestors", NULL, LIVE, "say whose child each process is, and so on up", set_flag,
+	 AT(ancestors), 1, 0},
+	{0, "labels", NULL, LIVE, "give the labels of containers and pods, too", set_flag,
+	 AT(labels), 1, 0},
 	{0, "sample", "1/N", RUNS, "one connection in so many", set_sample, 0, 0, 0},
 	{0, "resource", "NAME=VALUE", RUNS, "json: a field for every object; repeatable",
 	 set_resource, 0, 0, 0},
 	{0, "summary", "SEC", RUNS, "who talks to whom: a table every SEC seconds; 0: at the end",
 	 set_summary, 0, 0, 0},
-	{0, "redact", NULL, RUNS, "mask secrets: the default", set_flag, AT(no_redact), 0, 0},
+	{0, "redact", "RULE", RUNS,
+	 "mask also header:NAME, param:NAME (of URLs) or NAME (both); repeatable", set_redact, 0, 0,
+	 0},
 	{0, "no-redact", NULL, RUNS, "leave secrets in the output", set_flag, AT(no_redact), 1, 0},
 	{0, "pcap-framing", "null|tcp", RUNS,
 	 "pcapng: NULL-cipher TLS, which Wireshark reads by itself, or plain TCP", set_framing, 0,

@@ -12,6 +12,7 @@
 
 #include "capture/source.h"
 #include "core/log.h"
+#include "core/secrets.h"
 #include "select/filter.h"
 
 #define BODY_BYTES_SHOWN 4096 /* -vv without --body */
@@ -295,6 +296,7 @@ void config_free(struct config *cfg)
 	cfg->pid_count = 0;
 	resources_free(&cfg->resources);
 	filter_free(cfg->filter);
+	secret_rules_free(cfg->secrets);
 	cfg->filter = NULL;
 }
 

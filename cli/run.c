@@ -89,7 +89,10 @@ static int open_source(struct run *r)
 		.follow = cfg->follow,
 		.watch = cfg->watch,
 		.watch_count = cfg->watch_count,
-		.identity = {cfg->host_root, getenv("NODE_NAME")},
+		.identity = {.host_root = cfg->host_root,
+			     .node = getenv("NODE_NAME"),
+			     .ancestors = cfg->ancestors,
+			     .labels = cfg->labels},
 		.command = cfg->command,
 		.command_tree = cfg->command && !cfg->no_descendants,
 		.ring_mb = (unsigned int)cfg->ring_mb,
@@ -116,6 +119,7 @@ static int open_source(struct run *r)
 static int open_pipeline(struct run *r)
 {
 	struct select_cfg scfg = {.redact = !r->cfg->no_redact,
+				  .secrets = r->cfg->secrets,
 				  .bodies = {r->settings.body_bytes, r->cfg->body_types},
 				  .filter = r->cfg->filter,
 				  .sample = r->cfg->sample,
@@ -125,6 +129,8 @@ static int open_pipeline(struct run *r)
 	fcfg.limits.body_bytes = r->settings.body_bytes;
 	fcfg.limits.early = r->cfg->early;
 	fcfg.limits.rpc_messages = r->cfg->rpc_messages;
+	fcfg.limits.secrets = r->cfg->secrets;
+	fcfg.process_events = r->cfg->process_events;
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
 	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
 	if (r->select)

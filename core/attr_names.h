@@ -28,6 +28,9 @@
 #define A_RPC_MESSAGE_COMPRESSED "rpc.message.compressed_size"
 #define A_RPC_MESSAGE_UNCOMPRESSED "rpc.message.uncompressed_size"
 
+#define A_PROCESS_EXIT_CODE "process.exit.code"
+#define A_PROCESS_EXIT_SIGNAL "tlslens.process.exit_signal" /* its name, when one ended it */
+
 #define A_DNS_QUESTION_NAME "dns.question.name"
 #define A_DNS_QUESTION_TYPE "dns.question.type"
 #define A_DNS_RESPONSE_CODE "dns.response_code"

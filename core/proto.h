@@ -35,7 +35,9 @@ struct parse_res {
 	const char *next; /* PARSE_UPGRADE: name of a row, or NULL for bytes nobody parses */
 };
 
-/* What a parser may keep, from the command line; plain numbers, no policy. */
+struct secret_rules; /* core/secrets.h */
+
+/* What a parser may keep, from the command line; no policy. */
 struct limits {
 	size_t body_bytes;   /* of each body to keep (0: none) */
 	size_t header_bytes; /* of one header section; more sets TXN_LIMIT */
@@ -43,8 +45,9 @@ struct limits {
 	uint32_t pipeline;   /* requests without a response on one connection */
 	uint32_t streams;    /* live HTTP/2 streams a connection */
 	uint32_t continuation_frames;
-	bool early;	   /* emit TXN_EARLY when a transaction starts */
-	bool rpc_messages; /* one event per gRPC message */
+	bool early;			    /* emit TXN_EARLY when a transaction starts */
+	bool rpc_messages;		    /* one event per gRPC message */
+	const struct secret_rules *secrets; /* borrowed; NULL: the names of the table alone */
 };
 
 extern const struct limits limits_default;

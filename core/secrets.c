@@ -4,7 +4,11 @@
  */
 #include "core/secrets.h"
 
-#define PARAM_NAME_MAX 64 /* longer names of query parameters are not looked up */
+#include <errno.h>
+#include <stdlib.h>
+
+#define PARAM_NAME_MAX \
+	SECRET_RULE_MAX_BYTES /* longer names of query parameters are not looked up */
 
 /* clang-format off */
 #define S(literal) {(literal), sizeof(literal) - 1}
@@ -101,10 +105,100 @@ static bool ends_like_credential(struct str name)
 	return false;
 }
 
-enum secret_kind secret_header(struct str name)
+enum rule_scope {
+	RULE_HEADER = 1 << 0,
+	RULE_PARAM = 1 << 1,
+};
+
+struct secret_rules {
+	size_t count;
+	struct {
+		unsigned int scopes; /* enum rule_scope */
+		char pattern[SECRET_RULE_MAX_BYTES + 1];
+	} v[SECRET_RULES_MAX];
+};
+
+static bool rule_name_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && n <= SECRET_RULE_MAX_BYTES &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			 "!#$%&'*+-.^_`|~[]") == n;
+}
+
+int secret_rules_add(struct secret_rules **rules, const char *rule)
+{
+	unsigned int scopes = RULE_HEADER | RULE_PARAM;
+	struct secret_rules *r = *rules;
+
+	if (strncmp(rule, "header:", 7) == 0) {
+		scopes = RULE_HEADER;
+		rule += 7;
+	} else if (strncmp(rule, "param:", 6) == 0) {
+		scopes = RULE_PARAM;
+		rule += 6;
+	}
+	if (!rule_name_ok(rule))
+		return -EINVAL;
+	if (!r)
+		*rules = r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	if (r->count == SECRET_RULES_MAX)
+		return -ENOSPC;
+	memcpy(r->v[r->count].pattern, rule, strlen(rule) + 1);
+	r->v[r->count++].scopes = scopes;
+	return 0;
+}
+
+void secret_rules_free(struct secret_rules *rules)
+{
+	free(rules);
+}
+
+/* `*` in the pattern takes as little as will do; on a mismatch the last one takes one more. */
+static bool pattern_fits(const char *p, struct str name)
+{
+	const char *star = NULL;
+	size_t at = 0, star_at = 0;
+
+	while (at < name.n) {
+		if (*p == '*') {
+			star = ++p;
+			star_at = at;
+		} else if (*p && lower(*p) == lower(name.p[at])) {
+			p++;
+			at++;
+		} else if (star) {
+			p = star;
+			at = ++star_at;
+		} else {
+			return false;
+		}
+	}
+	while (*p == '*')
+		p++;
+	return !*p;
+}
+
+static bool rules_name(const struct secret_rules *r, unsigned int scope, struct str name)
+{
+	if (!r || name.n > SECRET_RULE_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->v[i].scopes & scope && pattern_fits(r->v[i].pattern, name))
+			return true;
+	return false;
+}
+
+/* A rule hides all of a value; what the table says of a header stays when no rule names it. */
+enum secret_kind secret_header(const struct secret_rules *rules, struct str name)
 {
 	if (!name.n)
 		return SECRET_NONE;
+	if (rules_name(rules, RULE_HEADER, name))
+		return SECRET_WHOLE;
 	if (header_bits & NAME_BIT((const unsigned char *)name.p, name.n))
 		for (size_t i = 0; i < COUNT(header_rows); i++)
 			if (str_ieq(name, header_rows[i].name))
@@ -121,7 +215,7 @@ static int hex_digit(char c)
 }
 
 /* A server decodes percent-encoding before it compares names (RFC 3986 section 2.1); so does this. */
-static bool secret_param(struct str raw)
+static bool secret_param(const struct secret_rules *rules, struct str raw)
 {
 	char decoded[PARAM_NAME_MAX];
 	struct str name = {decoded, 0};
@@ -144,11 +238,12 @@ static bool secret_param(struct str raw)
 		for (size_t i = 0; i < COUNT(param_rows); i++)
 			if (str_ieq(name, param_rows[i]))
 				return true;
-	return ends_like_credential(name);
+	return ends_like_credential(name) || rules_name(rules, RULE_PARAM, name);
 }
 
 /* Where a value is cut into ranges, and whom to tell. */
 struct ranges {
+	const struct secret_rules *rules;
 	struct str v;
 	secret_range_fn *fn;
 	void *arg;
@@ -268,7 +363,7 @@ static void url(const struct ranges *r)
 		at = eq;
 		if (eq < r->v.n && r->v.p[eq] == '=') {
 			struct str n = {r->v.p + name, eq - name};
-			bool secret = secret_param(n);
+			bool secret = secret_param(r->rules, n);
 
 			at = walk(r->v, eq + 1, secret ? END_SECRET : END_VALUE);
 			if (secret)
@@ -277,9 +372,10 @@ static void url(const struct ranges *r)
 	}
 }
 
-void secret_ranges(enum secret_kind kind, struct str value, secret_range_fn *fn, void *arg)
+void secret_ranges(const struct secret_rules *rules, enum secret_kind kind, struct str value,
+		   secret_range_fn *fn, void *arg)
 {
-	const struct ranges r = {value, fn, arg};
+	const struct ranges r = {rules, value, fn, arg};
 
 	switch (kind) {
 	case SECRET_NONE:

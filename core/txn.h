@@ -67,6 +67,7 @@ enum txn_flag {
 	TXN_UNKNOWN_HEADERS = 1 << 7,
 	TXN_EARLY = 1 << 8,	  /* not over yet: more will follow under the same txn id */
 	TXN_CUT_REQUEST = 1 << 9, /* ended before the request was whole: `tlslens.partial` */
+	TXN_EVENT = 1 << 10, /* no exchange: it happened to the process, without a connection */
 };
 
 #define TXN_ATTRS_MAX 96
@@ -82,6 +83,7 @@ struct txn {
 	uint64_t request_end_ns, response_start_ns; /* 0 when not seen */
 	int64_t clock_offset_ns; /* add to record time for CLOCK_REALTIME; set by flow/ */
 	uint32_t tid;		 /* thread that moved the first byte */
+	struct str thread_name;	 /* {NULL, 0} when not known; set by flow/, which owns it */
 	enum role role;		 /* of the traced process in this transaction */
 	uint64_t stream_id;	 /* HTTP/2 stream, else 0 with has_stream false */
 	bool has_stream;
@@ -102,6 +104,11 @@ struct txn {
 	struct arena arena;
 	struct txn *next; /* for whoever owns it */
 };
+
+static inline bool txn_is_event(const struct txn *t)
+{
+	return t->flags & TXN_EVENT;
+}
 
 /* A fresh transaction of a connection, recycled where possible; NULL without memory. */
 struct txn *txn_new(const struct conn *conn);

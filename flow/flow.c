@@ -148,6 +148,13 @@ int flow_event(struct flow *f, const struct ev_hdr *ev)
 	case EV_EXEC:
 	case EV_EXIT:
 		on_image_end(f, ev);
+		flow_event_proc(f, (const struct ev_proc *)ev);
+		break;
+	case EV_FORK:
+		flow_event_proc(f, (const struct ev_proc *)ev);
+		break;
+	case EV_THREAD:
+		flow_proc_thread(f, (const struct ev_thread *)ev);
 		break;
 	case EV_CLOCK:
 		f->clock_offset_ns = (int64_t)(((const struct ev_clock *)ev)->real_ns -

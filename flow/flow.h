@@ -22,6 +22,7 @@
 #define FLOW_HELD_TOTAL_BYTES (128u << 20) /* of all connections; over it nobody may hold more */
 #define FLOW_SECRETS_MAX 1024 /* spans of a direction not yet released; more are merged */
 #define FLOW_PROCS_MAX 65536  /* the oldest without connections goes */
+#define FLOW_THREADS 64	      /* of a process, whose names are known at a time */
 #define FLOW_SOCKS_MAX 131072 /* the one announced first goes */
 #define FLOW_NAMES_MAX 65536  /* addresses with a name; the one answered longest ago goes */
 #define FLOW_NAME_GRACE_S 60  /* a name is good for its TTL and so long: programs keep answers */
@@ -44,6 +45,7 @@ struct flow;
 struct flow_cfg {
 	struct limits limits;
 	bool chunks;			     /* somebody wants them */
+	bool process_events;		     /* forks, execs and exits, too */
 	const struct proto_ops *const *rows; /* NULL: proto_rows */
 	/* Nothing more is wanted of this plain socket; called within flow_event(). May be NULL. */
 	void (*unwanted)(void *arg, uint64_t sock);

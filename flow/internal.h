@@ -21,6 +21,13 @@ struct flow_proc *flow_proc_get(struct flow *f, const struct ev_hdr *h);
 void flow_proc_identity(struct flow *f, const struct ev_identity *ev);
 void flow_proc_free_all(struct flow *f);
 
+/* The name of a thread, {NULL, 0} when it was not told; valid until the process is forgotten. */
+void flow_proc_thread(struct flow *f, const struct ev_thread *ev);
+struct str flow_proc_thread_name(const struct flow_proc *p, uint32_t tid);
+
+/* events.c: EV_FORK, EV_EXEC, EV_EXIT */
+void flow_event_proc(struct flow *f, const struct ev_proc *ev);
+
 /* conns.c */
 struct flow_conn *flow_conn_find(struct flow *f, const struct flow_conn_key *key);
 /* The connection of a data record, made at its first; NULL without memory. */

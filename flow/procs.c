@@ -12,6 +12,7 @@ static void proc_free(struct flow *f, struct flow_proc *p)
 {
 	HASH_DEL(f->procs, p);
 	identity_unref(p->identity);
+	free(p->threads);
 	free(p);
 }
 
@@ -75,6 +76,27 @@ void flow_proc_identity(struct flow *f, const struct ev_identity *ev)
 	}
 	identity_unref(p->identity);
 	p->identity = id;
+}
+
+void flow_proc_thread(struct flow *f, const struct ev_thread *ev)
+{
+	struct flow_proc *p = flow_proc_get(f, &ev->hdr);
+	struct flow_thread *t;
+
+	if (p && !p->threads)
+		p->threads = calloc(FLOW_THREADS, sizeof(*p->threads));
+	if (!p || !p->threads)
+		return;
+	t = &p->threads[ev->hdr.tid % FLOW_THREADS];
+	t->tid = ev->hdr.tid;
+	memcpy(t->name, ev->comm, EV_COMM_BYTES);
+}
+
+struct str flow_proc_thread_name(const struct flow_proc *p, uint32_t tid)
+{
+	const struct flow_thread *t = p->threads ? &p->threads[tid % FLOW_THREADS] : NULL;
+
+	return t && tid && t->tid == tid ? str_from(t->name) : STR_NONE;
 }
 
 void flow_proc_free_all(struct flow *f)

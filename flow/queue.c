@@ -248,6 +248,7 @@ void flow_queue_txn(struct flow_conn *c, struct txn *t)
 	t->next = NULL;
 	t->clock_offset_ns = c->flow->clock_offset_ns;
 	t->source = flow_sock_source(c, t->start_ns);
+	t->thread_name = flow_proc_thread_name(c->proc, t->tid);
 	if (c->txns)
 		c->txns_tail->next = t;
 	else

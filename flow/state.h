@@ -143,6 +143,12 @@ struct flow_conn {
 
 _Static_assert(sizeof(struct flow_conn) <= 1024, "an idle connection costs little");
 
+/* The thread that came last of those whose ids are alike in their last digits. */
+struct flow_thread {
+	uint32_t tid;
+	char name[EV_COMM_BYTES + 1];
+};
+
 struct flow_proc {
 	struct proc_key key; /* padding zero */
 	UT_hash_handle hh;   /* in order of first sight */
@@ -151,6 +157,7 @@ struct flow_proc {
 	uint64_t conn_count, txns, bytes[DIR_COUNT];
 	struct ev_counters counters;
 	struct flow_conn *conns;
+	struct flow_thread *threads; /* owned, FLOW_THREADS of them; NULL before the first */
 };
 
 struct flow {

@@ -6,9 +6,16 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "identity/rows.h"
 
+#define CGROUP_MOUNT "/sys/fs/cgroup"
 #define CGROUP_FILE_BYTES 16384
 #define HEX_ID_CHARS 64 /* of Docker, containerd, CRI-O and Podman */
 
@@ -241,15 +248,57 @@ int cgroup_fill_text(struct identity *id, const char *text)
 	return path.n ? set_facts(id, path, &best) : 0;
 }
 
+/* The version 2 path that is not beyond the root of our cgroup namespace; STR_NONE without one. */
+static struct str v2_path(const char *text)
+{
+	struct line l;
+
+	while (next_line(&text, &l))
+		if (l.v2 && l.path.n && strncmp(l.path.p, "/..", 3) != 0)
+			return l.path;
+	return STR_NONE;
+}
+
+uint64_t cgroup_id_of(struct str path)
+{
+	static const char *const mounts[] = {CGROUP_MOUNT, CGROUP_MOUNT "/unified"};
+	char full[PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		int n = snprintf(full, sizeof(full), "%s%.*s", mounts[i], (int)path.n, path.p);
+
+		if (n > 0 && (size_t)n < sizeof(full) && statfs(full, &fs) == 0 &&
+		    fs.f_type == CGROUP2_SUPER_MAGIC && stat(full, &st) == 0)
+			return st.st_ino;
+	}
+	return 0;
+}
+
+/* Of the group whose path is shown: on hybrid hosts that may be one of version 1, which has no id. */
+static int set_cgroup_id(struct identity *id, const char *text)
+{
+	struct str path = v2_path(text);
+	uint64_t ino = path.n && str_eq(path, id->v[ID_CGROUP]) ? cgroup_id_of(path) : 0;
+	char digits[24];
+
+	if (!ino)
+		return 0;
+	snprintf(digits, sizeof(digits), "%" PRIu64, ino);
+	return identity_set(id, ID_CGROUP_ID, digits, strlen(digits));
+}
+
 static int fill(struct identity *id, const struct identity_cfg *cfg)
 {
 	char text[CGROUP_FILE_BYTES];
-	int n = identity_read(id->key.tgid, "cgroup", text, sizeof(text));
+	int n = identity_read(id->key.tgid, "cgroup", text, sizeof(text)), rc;
 
 	(void)cfg;
 	if (n < 0)
 		return n == -ESRCH ? n : 0; /* a kernel without control groups has no such file */
-	return cgroup_fill_text(id, text);
+	rc = cgroup_fill_text(id, text);
+	return rc ? rc : set_cgroup_id(id, text);
 }
 
 const struct identity_ops identity_cgroup = {.name = "cgroup", .fill = fill};

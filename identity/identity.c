@@ -10,22 +10,30 @@
 #include "identity/rows.h"
 
 const struct identity_field_row identity_fields[ID_FIELDS] = {
-	[ID_PARENT_PID] = {"process.parent_pid", true},
-	[ID_COMM] = {"process.executable.name", false},
-	[ID_EXE] = {"process.executable.path", false},
-	[ID_CMDLINE] = {"process.command_line", false},
-	[ID_USER_ID] = {"process.user.id", true},
-	[ID_CGROUP] = {"process.linux.cgroup", false},
-	[ID_NS_PID] = {"tlslens.process.ns_pid", true},
-	[ID_CONTAINER_ID] = {"container.id", false},
-	[ID_CONTAINER_NAME] = {"container.name", false},
-	[ID_CONTAINER_IMAGE] = {"container.image.name", false},
-	[ID_CONTAINER_RUNTIME] = {"container.runtime.name", false},
-	[ID_K8S_NAMESPACE] = {"k8s.namespace.name", false},
-	[ID_K8S_POD] = {"k8s.pod.name", false},
-	[ID_K8S_POD_UID] = {"k8s.pod.uid", false},
-	[ID_K8S_CONTAINER] = {"k8s.container.name", false},
-	[ID_K8S_NODE] = {"k8s.node.name", false},
+	[ID_PARENT_PID] = {"process.parent_pid", ID_NUMBER},
+	[ID_COMM] = {"process.executable.name", ID_TEXT},
+	[ID_EXE] = {"process.executable.path", ID_TEXT},
+	[ID_CMDLINE] = {"process.command_line", ID_LIST},
+	[ID_ANCESTORS] = {"tlslens.process.ancestors", ID_LIST},
+	[ID_USER_ID] = {"process.user.id", ID_NUMBER},
+	[ID_USER_NAME] = {"process.user.name", ID_TEXT},
+	[ID_CGROUP] = {"process.linux.cgroup", ID_TEXT},
+	[ID_CGROUP_ID] = {"tlslens.process.cgroup_id", ID_NUMBER},
+	[ID_NS_PID] = {"process.vpid", ID_NUMBER},
+	[ID_PID_NS] = {"tlslens.process.pid_namespace", ID_NUMBER},
+	[ID_NET_NS] = {"tlslens.process.net_namespace", ID_NUMBER},
+	[ID_MNT_NS] = {"tlslens.process.mnt_namespace", ID_NUMBER},
+	[ID_CONTAINER_ID] = {"container.id", ID_TEXT},
+	[ID_CONTAINER_NAME] = {"container.name", ID_TEXT},
+	[ID_CONTAINER_IMAGE] = {"container.image.name", ID_TEXT},
+	[ID_CONTAINER_RUNTIME] = {"container.runtime.name", ID_TEXT},
+	[ID_K8S_NAMESPACE] = {"k8s.namespace.name", ID_TEXT},
+	[ID_K8S_POD] = {"k8s.pod.name", ID_TEXT},
+	[ID_K8S_POD_UID] = {"k8s.pod.uid", ID_TEXT},
+	[ID_K8S_CONTAINER] = {"k8s.container.name", ID_TEXT},
+	[ID_K8S_NODE] = {"k8s.node.name", ID_TEXT},
+	[ID_CONTAINER_LABELS] = {"container.label", ID_LIST},
+	[ID_POD_LABELS] = {"k8s.pod.label", ID_LIST},
 };
 
 static const struct identity_ops *const rows[] = {
@@ -72,26 +80,74 @@ int identity_set(struct identity *id, enum identity_field f, const char *v, size
 {
 	char *copy = NULL;
 
-	n = strnlen(v, n);
+	if (identity_fields[f].kind != ID_LIST)
+		n = strnlen(v, n);
 	if (n > IDENTITY_VALUE_MAX_BYTES)
 		n = IDENTITY_VALUE_MAX_BYTES;
 	if (n) {
-		copy = strndup(v, n);
+		copy = malloc(n + 1);
 		if (!copy)
 			return -ENOMEM;
+		memcpy(copy, v, n);
+		copy[n] = '\0';
 	}
 	free((char *)id->v[f].p);
 	id->v[f] = (struct str){copy, n};
 	return 0;
 }
 
+int identity_add(struct identity *id, enum identity_field f, const char *v, size_t n)
+{
+	struct str old = id->v[f];
+	size_t at = old.p ? old.n + 1 : 0;
+	char *grown;
+
+	n = strnlen(v, n);
+	if (at + n > IDENTITY_VALUE_MAX_BYTES)
+		n = at < IDENTITY_VALUE_MAX_BYTES ? IDENTITY_VALUE_MAX_BYTES - at : 0;
+	if (at && !n && at >= IDENTITY_VALUE_MAX_BYTES)
+		return 0;
+	grown = realloc((char *)old.p, at + n + 1);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + at, v, n);
+	grown[at + n] = '\0';
+	id->v[f] = (struct str){grown, at + n};
+	return 0;
+}
+
+bool identity_next(struct str *list, struct str *element)
+{
+	if (!list->p)
+		return false;
+	*element = (struct str){list->p, strnlen(list->p, list->n)};
+	if (element->n == list->n)
+		*list = STR_NONE;
+	else
+		*list = (struct str){list->p + element->n + 1, list->n - element->n - 1};
+	return true;
+}
+
+int identity_fill_up(struct identity *id, const struct identity *from)
+{
+	int err = 0;
+
+	for (int f = 0; f < ID_FIELDS && !err; f++)
+		if (!id->v[f].p && from->v[f].p)
+			err = identity_set(id, f, from->v[f].p, from->v[f].n);
+	return err;
+}
+
 int identity_encode(const struct identity *id, struct buf *out)
 {
+	struct str list, element;
+
 	for (int f = 0; f < ID_FIELDS; f++) {
-		if (!id->v[f].p)
-			continue;
-		buf_put(out, identity_fields[f].name, strlen(identity_fields[f].name) + 1);
-		buf_put(out, id->v[f].p, id->v[f].n + 1);
+		for (list = id->v[f]; identity_next(&list, &element);) {
+			buf_put(out, identity_fields[f].name, strlen(identity_fields[f].name) + 1);
+			buf_put(out, element.p, element.n);
+			buf_putc(out, '\0');
+		}
 	}
 	return out->err;
 }
@@ -106,7 +162,9 @@ static int decode_pair(struct identity *id, const char *name, const char *value)
 	for (int f = 0; f < ID_FIELDS; f++) {
 		if (strcmp(identity_fields[f].name, name) != 0)
 			continue;
-		if (identity_fields[f].number && !is_number(value))
+		if (identity_fields[f].kind == ID_LIST)
+			return identity_add(id, f, value, strlen(value));
+		if (identity_fields[f].kind == ID_NUMBER && !is_number(value))
 			return 0;
 		return identity_set(id, f, value, strlen(value));
 	}

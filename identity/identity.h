@@ -21,10 +21,16 @@ enum identity_field {
 	ID_PARENT_PID,
 	ID_COMM,
 	ID_EXE,
-	ID_CMDLINE,
+	ID_CMDLINE,   /* its arguments */
+	ID_ANCESTORS, /* on request: NAME[PID] of its parent, of that one's parent and so on */
 	ID_USER_ID,
+	ID_USER_NAME,
 	ID_CGROUP,
-	ID_NS_PID, /* pid inside its own pid namespace, when that differs */
+	ID_CGROUP_ID, /* of version 2: the inode number of its directory */
+	ID_NS_PID,    /* pid inside its own pid namespace, when that differs */
+	ID_PID_NS,    /* inode numbers, as in /proc/PID/ns */
+	ID_NET_NS,
+	ID_MNT_NS,
 	ID_CONTAINER_ID,
 	ID_CONTAINER_NAME,
 	ID_CONTAINER_IMAGE,
@@ -34,14 +40,25 @@ enum identity_field {
 	ID_K8S_POD_UID,
 	ID_K8S_CONTAINER,
 	ID_K8S_NODE,
+	ID_CONTAINER_LABELS, /* on request: KEY=VALUE each */
+	ID_POD_LABELS,
 	ID_FIELDS,
 };
 
 #define IDENTITY_VALUE_MAX_BYTES (32u << 10) /* longer ones (command lines) are cut */
+#define ANCESTORS_MAX 16		     /* the nearest; what is further up is left out */
+#define LABELS_MAX 64			     /* of a container, and of a pod */
+#define LABEL_MAX_BYTES 1024		     /* longer ones are left out */
+
+enum identity_kind {
+	ID_TEXT,
+	ID_NUMBER, /* digits only: printed as a JSON number */
+	ID_LIST,   /* texts with a NUL between two */
+};
 
 struct identity_field_row {
-	const char *name; /* output name */
-	bool number;	  /* digits only: printed as a JSON number */
+	const char *name; /* output name; of labels what stands before their own */
+	enum identity_kind kind;
 };
 
 extern const struct identity_field_row identity_fields[ID_FIELDS];
@@ -57,14 +74,20 @@ struct identity *identity_new(struct proc_key key);
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is fine */
 /*
- * Copies the value up to its first NUL or IDENTITY_VALUE_MAX_BYTES; an empty one makes the field
- * unknown. 0 or -ENOMEM.
+ * Copies the value, of all but lists up to its first NUL, or IDENTITY_VALUE_MAX_BYTES of it; an empty one
+ * makes the field unknown. 0 or -ENOMEM.
  */
 int identity_set(struct identity *id, enum identity_field f, const char *v, size_t n);
+/* One more element of a list. 0 or -ENOMEM. */
+int identity_add(struct identity *id, enum identity_field f, const char *v, size_t n);
+/* The first element of what is left of a list, taken off; false at its end. */
+bool identity_next(struct str *list, struct str *element);
+/* Takes from another what this one does not know. 0 or -ENOMEM. */
+int identity_fill_up(struct identity *id, const struct identity *from);
 
 /*
- * The wire form of EV_IDENTITY: pairs of NUL-terminated strings. Unknown names are skipped.
- * Decoding returns 0, -ENOMEM, or -EBADMSG when the last pair is cut, with those before it taken.
+ * The wire form of EV_IDENTITY: pairs of NUL-terminated strings, of a list one for each element. Unknown names
+ * are skipped. Decoding returns 0, -ENOMEM, or -EBADMSG when the last pair is cut, with those before it taken.
  */
 int identity_encode(const struct identity *id, struct buf *out);
 int identity_decode(struct identity *id, const char *pairs, size_t n);
@@ -73,6 +96,7 @@ int identity_decode(struct identity *id, const char *pairs, size_t n);
 struct identity_cfg {
 	const char *host_root; /* stands before the runtimes' paths, where we are in a container */
 	const char *node;      /* name of this Kubernetes node */
+	bool ancestors, labels;
 };
 
 /*
@@ -88,6 +112,12 @@ struct identity_ops {
 	int (*fill)(struct identity *id, const struct identity_cfg *cfg);
 };
 int identity_fill(struct identity *id, const struct identity_cfg *cfg);
+
+/*
+ * Reads /proc/PID/NAME into p, NUL-terminated. Bytes read, at most size - 1; -ESRCH when the
+ * process is gone, else a negative errno.
+ */
+int identity_read(uint32_t tgid, const char *name, char *p, size_t size);
 
 /*
  * Start time of a process from /proc/PID/stat in CLOCK_BOOTTIME ns; 0 or a negative errno (-ESRCH).

@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "identity/rows.h"
 
 #define STATUS_BYTES 8192
+#define PASSWD_MAX_BYTES (1 << 20) /* a longer /etc/passwd is not read */
 
 int identity_read(uint32_t tgid, const char *name, char *p, size_t size)
 {
@@ -143,7 +146,7 @@ static int fill_exe(struct identity *id)
 	return identity_set(id, ID_EXE, exe, (size_t)n);
 }
 
-/* Arguments are NUL-terminated; a space each is what people read. */
+/* The arguments end in a NUL each, the last one too; a program may have written over them as it likes. */
 static int fill_cmdline(struct identity *id)
 {
 	char *text = malloc(IDENTITY_VALUE_MAX_BYTES + 1);
@@ -154,12 +157,95 @@ static int fill_cmdline(struct identity *id)
 	n = identity_read(id->key.tgid, "cmdline", text, IDENTITY_VALUE_MAX_BYTES + 1);
 	while (n > 0 && text[n - 1] == '\0')
 		n--;
-	for (int i = 0; i < n; i++)
-		if (text[i] == '\0')
-			text[i] = ' ';
 	if (n > 0)
 		rc = identity_set(id, ID_CMDLINE, text, (size_t)n);
 	free(text);
+	return rc;
+}
+
+/* "net:[4026531840]" */
+static int fill_namespaces(struct identity *id)
+{
+	static const struct {
+		const char *name;
+		enum identity_field field;
+	} rows[] = {{"pid", ID_PID_NS}, {"net", ID_NET_NS}, {"mnt", ID_MNT_NS}};
+	char path[64], link[64];
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !rc; i++) {
+		const char *digits;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%u/ns/%s", id->key.tgid, rows[i].name);
+		n = readlink(path, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = '\0';
+		digits = strchr(link, '[');
+		if (digits)
+			rc = identity_set(id, rows[i].field, digits + 1,
+					  strspn(digits + 1, "0123456789"));
+	}
+	return rc;
+}
+
+/* As its own /etc/passwd has it: ids mean something else in every container. */
+static int fill_user(struct identity *id)
+{
+	char path[64];
+	struct passwd *user;
+	unsigned long uid;
+	struct stat st;
+	int fd, rc = 0;
+	FILE *f;
+
+	if (!id->v[ID_USER_ID].p)
+		return 0;
+	uid = strtoul(id->v[ID_USER_ID].p, NULL, 10);
+	snprintf(path, sizeof(path), "/proc/%u/root/etc/passwd", id->key.tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	f = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= PASSWD_MAX_BYTES
+		    ? fdopen(fd, "r")
+		    : NULL;
+	if (!f) {
+		close(fd);
+		return 0;
+	}
+	while ((user = fgetpwent(f)) && user->pw_uid != uid)
+		;
+	if (user)
+		rc = identity_set(id, ID_USER_NAME, user->pw_name, strlen(user->pw_name));
+	fclose(f);
+	return rc;
+}
+
+/* NAME[PID] and the parent of a process; false when it is gone. */
+static bool describe_parent(uint32_t pid, char *out, size_t size, uint32_t *parent)
+{
+	char text[STATUS_BYTES];
+	struct str name;
+
+	if (identity_read(pid, "status", text, sizeof(text)) < 0)
+		return false;
+	name = status_value(text, "Name");
+	*parent = (uint32_t)strtoul(word(status_value(text, "PPid"), 0).p, NULL, 10);
+	snprintf(out, size, "%.*s[%u]", (int)name.n, name.p, pid);
+	return true;
+}
+
+static int fill_ancestors(struct identity *id)
+{
+	const char *ppid = id->v[ID_PARENT_PID].p;
+	uint32_t pid = ppid ? (uint32_t)strtoul(ppid, NULL, 10) : 0, next;
+	char text[64];
+	int rc = 0;
+
+	for (int i = 0; i < ANCESTORS_MAX && pid && !rc; i++, pid = next) {
+		if (!describe_parent(pid, text, sizeof(text), &next))
+			break;
+		rc = identity_add(id, ID_ANCESTORS, text, strlen(text));
+	}
 	return rc;
 }
 
@@ -168,7 +254,6 @@ static int fill(struct identity *id, const struct identity_cfg *cfg)
 	char comm[64];
 	int n = identity_read(id->key.tgid, "comm", comm, sizeof(comm)), rc;
 
-	(void)cfg;
 	if (n < 0)
 		return n;
 	if (n > 0 && comm[n - 1] == '\n')
@@ -178,6 +263,12 @@ static int fill(struct identity *id, const struct identity_cfg *cfg)
 		rc = fill_status(id);
 	if (rc == 0)
 		rc = fill_exe(id);
+	if (rc == 0)
+		rc = fill_namespaces(id);
+	if (rc == 0)
+		rc = fill_user(id);
+	if (rc == 0 && cfg && cfg->ancestors)
+		rc = fill_ancestors(id);
 	return rc ? rc : fill_cmdline(id);
 }
 

@@ -9,12 +9,6 @@
 
 extern const struct identity_ops identity_process, identity_cgroup, identity_runtime;
 
-/*
- * Reads /proc/PID/NAME into p, NUL-terminated. Bytes read, at most size - 1; -ESRCH when the
- * process is gone, else a negative errno.
- */
-int identity_read(uint32_t tgid, const char *name, char *p, size_t size);
-
 /* What a control group path says of the container in it. The pieces borrow from the path. */
 struct cgroup_facts {
 	struct str id;	     /* container id, or its name where the runtime has no other */
@@ -25,6 +19,9 @@ struct cgroup_facts {
 
 /* The innermost container of a path; everything absent when there is none. */
 void cgroup_facts(struct str path, struct cgroup_facts *out);
+
+/* The id of a version 2 group, the path as in /proc/PID/cgroup; 0 when it is not to be seen here. */
+uint64_t cgroup_id_of(struct str path);
 
 /* Fills from the text of a /proc/PID/cgroup, of version 1, 2 or both. 0 or -ENOMEM. */
 int cgroup_fill_text(struct identity *id, const char *text);

@@ -25,6 +25,7 @@ struct lookup {
 	struct identity *id;
 	const char *root;      /* what stands before every path; "" is this system */
 	const char *container; /* its id, or NULL */
+	bool labels;	       /* these too */
 };
 
 __attribute__((format(printf, 2, 3))) static json_t *load(const struct lookup *l, const char *fmt,
@@ -70,6 +71,44 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
+static bool is_text(const char *s)
+{
+	return s && *s;
+}
+
+/* KEY=VALUE of each; of a pod without what the kubelet has put there for itself. */
+static void keep_labels(const struct lookup *l, enum identity_field f, const json_t *labels)
+{
+	char text[LABEL_MAX_BYTES];
+	const json_t *value;
+	const char *key;
+	size_t count = 0;
+
+	if (!l->labels || l->id->v[f].p)
+		return;
+	json_object_foreach((json_t *)labels, key, value)
+	{
+		const char *v = json_string_value(value);
+		int n = v ? snprintf(text, sizeof(text), "%s=%s", key, v) : -1;
+
+		if (n < 0 || (size_t)n >= sizeof(text) ||
+		    (f == ID_POD_LABELS && !strncmp(key, "io.kubernetes.", 14)))
+			continue;
+		if (count++ == LABELS_MAX)
+			break;
+		identity_add(l->id, f, text, (size_t)n);
+	}
+}
+
+/* The same where they are JSON in a string. */
+static void keep_labels_text(const struct lookup *l, enum identity_field f, const char *text)
+{
+	json_t *labels = is_text(text) ? json_loads(text, 0, NULL) : NULL;
+
+	keep_labels(l, f, labels);
+	json_decref(labels);
+}
+
 /* Annotations of OCI bundles and labels of Docker's containers. */
 static void take_labels(struct identity *id, const json_t *labels)
 {
@@ -97,6 +136,18 @@ static void take_labels(struct identity *id, const json_t *labels)
 		set(id, rows[i].field, text_of(labels, rows[i].label));
 }
 
+/* A pod's labels are with its sandbox. The id becomes part of a path. */
+static void docker_pod_labels(const struct lookup *l, const char *sandbox)
+{
+	json_t *doc;
+
+	if (!l->labels || !is_text(sandbox) || strchr(sandbox, '/'))
+		return;
+	doc = load(l, "/var/lib/docker/containers/%s/config.v2.json", sandbox);
+	keep_labels(l, ID_POD_LABELS, json_object_get(json_object_get(doc, "Config"), "Labels"));
+	json_decref(doc);
+}
+
 /* Docker: /var/lib/docker/containers/ID/config.v2.json; the name has a slash in front. */
 static bool from_docker(const struct lookup *l)
 {
@@ -110,6 +161,9 @@ static bool from_docker(const struct lookup *l)
 	set(l->id, ID_CONTAINER_NAME, name && *name == '/' ? name + 1 : name);
 	set(l->id, ID_CONTAINER_IMAGE, text_of(config, "Image"));
 	take_labels(l->id, json_object_get(config, "Labels"));
+	keep_labels(l, ID_CONTAINER_LABELS, json_object_get(config, "Labels"));
+	docker_pod_labels(l,
+			  text_of(json_object_get(config, "Labels"), "io.kubernetes.sandbox.id"));
 	json_decref(doc);
 	return true;
 }
@@ -143,21 +197,46 @@ static bool take_stored_of(const struct lookup *l, const json_t *all)
 	return false;
 }
 
+static json_t *load_stored(const struct lookup *l, const char *container)
+{
+	json_t *doc = load(l, "/run/containers/storage/overlay-containers/%s/userdata/config.json",
+			   container);
+
+	return doc ? doc
+		   : load(l,
+			  "/var/lib/containers/storage/overlay-containers/%s/userdata/config.json",
+			  container);
+}
+
+/* CRI-O keeps labels in an annotation, those of a pod with its sandbox. Podman's are annotations. */
+static void stored_labels(const struct lookup *l, const json_t *annotations)
+{
+	const char *own = text_of(annotations, "io.kubernetes.cri-o.Labels");
+	const char *sandbox = text_of(annotations, "io.kubernetes.cri-o.SandboxID");
+	json_t *doc;
+
+	if (own)
+		keep_labels_text(l, ID_CONTAINER_LABELS, own);
+	else
+		keep_labels(l, ID_CONTAINER_LABELS, annotations);
+	if (!l->labels || !is_text(sandbox) || strchr(sandbox, '/'))
+		return;
+	doc = load_stored(l, sandbox);
+	keep_labels_text(
+		l, ID_POD_LABELS,
+		text_of(json_object_get(doc, "annotations"), "io.kubernetes.cri-o.Labels"));
+	json_decref(doc);
+}
+
 /* Podman and CRI-O share containers/storage; containers started with --rm are in the second file. */
 static bool from_storage(const struct lookup *l)
 {
 	static const char *const files[] = {"containers.json", "volatile-containers.json"};
-	bool found;
-	json_t *doc;
+	json_t *doc = load_stored(l, l->container);
+	bool found = doc != NULL;
 
-	doc = load(l, "/run/containers/storage/overlay-containers/%s/userdata/config.json",
-		   l->container);
-	if (!doc)
-		doc = load(l,
-			   "/var/lib/containers/storage/overlay-containers/%s/userdata/config.json",
-			   l->container);
 	take_labels(l->id, json_object_get(doc, "annotations"));
-	found = doc != NULL;
+	stored_labels(l, json_object_get(doc, "annotations"));
 	json_decref(doc);
 	for (size_t f = 0; f < sizeof(files) / sizeof(files[0]); f++) {
 		doc = load(l, "/var/lib/containers/storage/overlay-containers/%s", files[f]);
@@ -195,6 +274,7 @@ static bool in_namespace(const struct lookup *l, const char *namespace)
 		return false;
 	set(l->id, ID_CONTAINER_RUNTIME, strcmp(namespace, "moby") ? "containerd" : "docker");
 	take_labels(l->id, json_object_get(doc, "annotations"));
+	keep_labels(l, ID_CONTAINER_LABELS, json_object_get(doc, "annotations"));
 	json_decref(doc);
 	return true;
 }
@@ -268,6 +348,7 @@ static bool is_runc_container(const struct lookup *l, const char *name)
 		bundle = bundle_of(state);
 		spec = bundle ? load(l, "%s/config.json", bundle) : NULL;
 		take_labels(l->id, json_object_get(spec, "annotations"));
+		keep_labels(l, ID_CONTAINER_LABELS, json_object_get(spec, "annotations"));
 		json_decref(spec);
 		set(l->id, ID_CONTAINER_NAME, name);
 	}
@@ -286,7 +367,7 @@ static int fill(struct identity *id, const struct identity_cfg *cfg)
 	static bool (*const by_id[])(const struct lookup *) = {from_docker, from_storage,
 							       from_containerd};
 	struct lookup l = {id, cfg && cfg->host_root ? cfg->host_root : "",
-			   id->v[ID_CONTAINER_ID].p};
+			   id->v[ID_CONTAINER_ID].p, cfg && cfg->labels};
 	bool found = false;
 
 	/* The id becomes part of a path. */

@@ -63,18 +63,19 @@ static void hide_range(void *arg, size_t at, size_t n)
 /* A value whose name is older than the join may be anything, so it is hidden too. */
 static void hide_secrets(struct walker *w, const struct hpack_field *f)
 {
+	const struct secret_rules *rules = w->h->limits->secrets;
 	enum secret_kind kind = SECRET_WHOLE;
 
 	if (f->n == 0)
 		return;
 	if (f->name.p && !f->never_indexed)
-		kind = str_eq(f->name, STR(":path")) ? SECRET_URL : secret_header(f->name);
+		kind = str_eq(f->name, STR(":path")) ? SECRET_URL : secret_header(rules, f->name);
 	if (kind == SECRET_NONE)
 		return;
 	w->field = f;
 	w->has_secret = kind == SECRET_WHOLE || !f->value.p;
 	if (!w->has_secret)
-		secret_ranges(kind, f->value, hide_range, w);
+		secret_ranges(rules, kind, f->value, hide_range, w);
 	if (w->has_secret && (f->huffman || kind == SECRET_WHOLE || !f->value.p))
 		hide(w, f->at, f->n, f->huffman ? FILL_HUFFMAN : FILL_RAW);
 }

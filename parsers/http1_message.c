@@ -31,14 +31,17 @@ static void find_secrets(struct http1 *p, enum dir d, enum secret_kind kind, str
 	if (kind == SECRET_NONE || !value.n)
 		return;
 	where.off += (size_t)(value.p - section.p);
-	secret_ranges(kind, value, tell_secret, &where);
+	secret_ranges(p->queue.limits->secrets, kind, value, tell_secret, &where);
 }
 
 static void find_field_secrets(struct http1 *p, enum dir d, const struct http1_head *h,
 			       uint32_t first, struct str section)
 {
+	const struct secret_rules *rules = p->queue.limits->secrets;
+
 	for (uint32_t i = first; i < h->count; i++)
-		find_secrets(p, d, secret_header(h->headers[i].name), h->headers[i].value, section);
+		find_secrets(p, d, secret_header(rules, h->headers[i].name), h->headers[i].value,
+			     section);
 }
 
 void http1_stray_secrets(struct http1 *p, enum dir d, struct str section)

@@ -13,8 +13,11 @@ struct scan {
 	const char *p;
 	size_t n, at;
 	size_t copied; /* up to here the line stands in out */
+	const struct secret_rules *rules;
 	struct buf *out;
 	bool found;
+	bool exact; /* arguments are told apart by NULs */
+	bool whole; /* the value at hand is the rest of its argument, spaces and quotes included */
 };
 
 static bool is_separator(char c)
@@ -76,9 +79,11 @@ static bool parameter_at(const struct scan *s, size_t i)
 /* The end of a value that goes on with other values in the same argument (forms, JSON, quotes). */
 static size_t value_end(const struct scan *s, size_t i)
 {
-	for (; !ends_at(s, i); i++) {
+	for (; s->whole ? i < s->n && s->p[i] : !ends_at(s, i); i++) {
 		if (s->p[i] == '&' && parameter_at(s, i + 1))
 			break;
+		if (s->whole)
+			continue;
 		if (is_quote(s->p[i]) && (ends_at(s, i + 1) || memchr(",}]&;\"'", s->p[i + 1], 7)))
 			break;
 	}
@@ -117,7 +122,7 @@ static void mask_ranges(struct scan *s, enum secret_kind kind, size_t from, size
 {
 	struct ranges r = {s, from};
 
-	secret_ranges(kind, (struct str){s->p + from, to - from}, mask_range, &r);
+	secret_ranges(s->rules, kind, (struct str){s->p + from, to - from}, mask_range, &r);
 	if (s->at < to)
 		s->at = to;
 }
@@ -130,7 +135,7 @@ static void note_range(void *arg, size_t at, size_t n)
 }
 
 /* The name of an option or variable, asked as a parameter and as a header: --api-key, AWS_SECRET_ACCESS_KEY. */
-static bool secret_name(struct str name)
+static bool secret_name(const struct secret_rules *rules, struct str name)
 {
 	char query[NAME_MAX_BYTES + 4] = "?";
 	const char *dot = memrchr(name.p, '.', name.n);
@@ -144,8 +149,8 @@ static bool secret_name(struct str name)
 		return false;
 	memcpy(query + 1, name.p, name.n);
 	memcpy(query + 1 + name.n, "=x", 2);
-	secret_ranges(SECRET_URL, (struct str){query, name.n + 3}, note_range, &found);
-	return found || secret_header(name) == SECRET_WHOLE;
+	secret_ranges(rules, SECRET_URL, (struct str){query, name.n + 3}, note_range, &found);
+	return found || secret_header(rules, name) == SECRET_WHOLE;
 }
 
 /* What the value of a name is. */
@@ -156,7 +161,7 @@ enum value {
 	VALUE_COOKIE,
 };
 
-static enum value classify(struct str name)
+static enum value classify(const struct secret_rules *rules, struct str name)
 {
 	/* Options of curl, wget and their like whose names do not tell. */
 	static const struct {
@@ -181,14 +186,14 @@ static enum value classify(struct str name)
 		name.p++;
 		name.n--;
 	}
-	return secret_name(name) ? VALUE_SECRET : VALUE_PLAIN;
+	return secret_name(rules, name) ? VALUE_SECRET : VALUE_PLAIN;
 }
 
 static void mask_secret(struct scan *s, size_t from)
 {
 	const char *close = NULL;
 
-	if (from < s->n && is_quote(s->p[from])) {
+	if (from < s->n && is_quote(s->p[from]) && !s->whole) {
 		close = memchr(s->p + from + 1, s->p[from], s->n - from - 1);
 		from++;
 	}
@@ -233,11 +238,11 @@ static void mask_value(struct scan *s, enum value value, size_t from)
 /* `Name: value`, where -H may stand in front of the name. URLs are found by themselves. */
 static bool mask_header(struct scan *s, struct str name, size_t colon)
 {
-	enum secret_kind kind = secret_header(name);
+	enum secret_kind kind = secret_header(s->rules, name);
 	size_t from = colon + 1;
 
 	if (name.n > 2 && memcmp(name.p, "-H", 2) == 0)
-		kind = secret_header((struct str){name.p + 2, name.n - 2});
+		kind = secret_header(s->rules, (struct str){name.p + 2, name.n - 2});
 	if (kind == SECRET_NONE || kind == SECRET_URL)
 		return false;
 	while (from < s->n && s->p[from] == ' ')
@@ -270,7 +275,7 @@ static void colon_at(struct scan *s, struct str name, size_t colon)
 	if (name.n > 2 && (memcmp(name.p, "-u", 2) == 0 || memcmp(name.p, "-U", 2) == 0))
 		mask_secret(s, colon + 1); /* -uname:password */
 	else
-		mask_value(s, classify(name), skip_separators(s, colon + 1));
+		mask_value(s, classify(s->rules, name), skip_separators(s, colon + 1));
 }
 
 static void name_at(struct scan *s)
@@ -282,20 +287,25 @@ static void name_at(struct scan *s)
 		end++;
 	name = (struct str){s->p + from, end - from};
 	s->at = end;
+	s->whole = s->exact && (end == s->n || !s->p[end] || from == 0 || !s->p[from - 1]);
 	colon = end < s->n && is_quote(s->p[end]) ? end + 1 : end; /* "password": */
 	if (ends_at(s, end)) {
 		if (name.p[0] == '-')
-			mask_value(s, classify(name), skip_separators(s, end));
+			mask_value(s, classify(s->rules, name), skip_separators(s, end));
 	} else if (s->p[end] == '=') {
-		mask_value(s, classify(name), end + 1);
+		mask_value(s, classify(s->rules, name), end + 1);
 	} else if (colon < s->n && s->p[colon] == ':') {
 		colon_at(s, name, colon);
 	}
 }
 
-bool cmdline_redact(struct buf *out, struct str line)
+bool cmdline_redact(const struct secret_rules *rules, struct buf *out, struct str line)
 {
-	struct scan s = {.p = line.p, .n = line.n, .out = out};
+	struct scan s = {.p = line.p,
+			 .n = line.n,
+			 .rules = rules,
+			 .out = out,
+			 .exact = line.n && memchr(line.p, '\0', line.n)};
 
 	while (s.at < s.n) {
 		if (is_name(s.p[s.at]))

@@ -9,10 +9,12 @@
 #include "core/buf.h"
 #include "core/slice.h"
 
+struct secret_rules; /* core/secrets.h */
+
 /*
- * Appends the command line with each secret as `***`; true when there was one. Arguments are separated
- * by spaces or NULs; as a space may also be part of one, a doubtful end of a secret is the later one.
+ * Appends the command line with each secret as `***`; true when there was one. Arguments are separated by NULs,
+ * which stay, or by spaces; as a space may also be part of one, a doubtful end of a secret is the later one.
  */
-bool cmdline_redact(struct buf *out, struct str line);
+bool cmdline_redact(const struct secret_rules *rules, struct buf *out, struct str line);
 
 #endif

@@ -89,7 +89,7 @@ static bool get_duration(const struct txn *t, unsigned int arg, struct field *f)
 	uint64_t ns = human_elapsed_ns(t);
 
 	(void)arg;
-	return give_int(f, ns > INT64_MAX ? INT64_MAX : (int64_t)ns);
+	return !txn_is_event(t) && give_int(f, ns > INT64_MAX ? INT64_MAX : (int64_t)ns);
 }
 
 static bool get_message(const struct txn *t, unsigned int arg, struct field *f)
@@ -127,7 +127,7 @@ static bool get_type(const struct txn *t, unsigned int arg, struct field *f)
 static bool get_proto_name(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
-	return give_z(f, t->proto_name);
+	return t->proto_name && give_z(f, t->proto_name);
 }
 
 static bool get_proto_version(const struct txn *t, unsigned int arg, struct field *f)
@@ -255,13 +255,46 @@ static bool get_pid(const struct txn *t, unsigned int arg, struct field *f)
 	return t->conn->proc && give_int(f, t->conn->proc->key.tgid);
 }
 
-/* identity_fields says which are digits only; one that is not, or overflows, is given as it is. */
+static bool get_list(struct str list, struct field *f)
+{
+	f->v.type = ATTR_STRS;
+	f->v.strs = f->list;
+	f->v.count = 0;
+	while (f->v.count < FIELD_LIST_MAX && identity_next(&list, &f->list[f->v.count]))
+		f->v.count++;
+	return f->v.count > 0;
+}
+
+/* As people write it: a space between two arguments. */
+static bool get_command_line(const struct txn *t, unsigned int arg, struct field *f)
+{
+	struct str list = t->conn->proc ? t->conn->proc->v[ID_CMDLINE] : STR_NONE;
+
+	(void)arg;
+	if (!list.n || !memchr(list.p, '\0', list.n))
+		return give_str(f, list);
+	buf_clear(&f->text);
+	for (size_t i = 0; i < list.n; i++)
+		buf_putc(&f->text, list.p[i] ? (uint8_t)list.p[i] : ' ');
+	return give_text(f);
+}
+
+/* Of events of a process itself: with every transaction they would be a burden. */
+static bool get_command_args(const struct txn *t, unsigned int arg, struct field *f)
+{
+	(void)arg;
+	return txn_is_event(t) && t->conn->proc && get_list(t->conn->proc->v[ID_CMDLINE], f);
+}
+
+/* identity_fields says what is digits only; one that is not, or overflows, is given as it is. */
 static bool get_identity(const struct txn *t, unsigned int id, struct field *f)
 {
 	struct str s = t->conn->proc ? t->conn->proc->v[id] : STR_NONE;
 	int64_t v = 0;
 
-	if (!identity_fields[id].number || s.n > 18)
+	if (identity_fields[id].kind == ID_LIST)
+		return get_list(s, f);
+	if (identity_fields[id].kind != ID_NUMBER || s.n > 18)
 		return give_str(f, s);
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] < '0' || s.p[i] > '9')
@@ -275,6 +308,12 @@ static bool get_tid(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
 	return t->tid && give_int(f, t->tid);
+}
+
+static bool get_thread_name(const struct txn *t, unsigned int arg, struct field *f)
+{
+	(void)arg;
+	return give_str(f, t->thread_name);
 }
 
 static bool get_conn_id(const struct txn *t, unsigned int arg, struct field *f)
@@ -292,7 +331,8 @@ static bool get_role(const struct txn *t, unsigned int arg, struct field *f)
 static bool get_lost_bytes(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
-	return give_int(f, t->lost_bytes > INT64_MAX ? INT64_MAX : (int64_t)t->lost_bytes);
+	return !txn_is_event(t) &&
+	       give_int(f, t->lost_bytes > INT64_MAX ? INT64_MAX : (int64_t)t->lost_bytes);
 }
 
 static bool get_truncated(const struct txn *t, unsigned int arg, struct field *f)
@@ -307,13 +347,13 @@ static bool get_truncated(const struct txn *t, unsigned int arg, struct field *f
 		f->list[f->v.count++] = STR("response");
 	if (t->flags & TXN_LIMIT)
 		f->list[f->v.count++] = STR("limit");
-	return true;
+	return !txn_is_event(t);
 }
 
 static bool get_source(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
-	return give_z(f, peer_source_name(t->source));
+	return !txn_is_event(t) && give_z(f, peer_source_name(t->source));
 }
 
 static bool get_library(const struct txn *t, unsigned int arg, struct field *f)
@@ -364,9 +404,13 @@ static const struct {
 	{{"tls.cipher", get_tls_cipher, 0, FIELD_OF_CONN}, 0},
 	{{"tls.next_protocol", get_alpn, 0, FIELD_OF_CONN}, 0},
 	{{"process.pid", get_pid, 0, FIELD_OF_PROCESS}, 0},
-	{{NULL, get_identity, ID_PARENT_PID, FIELD_OF_PROCESS}, ID_CONTAINER_ID},
+	{{NULL, get_identity, ID_PARENT_PID, FIELD_OF_PROCESS}, ID_CMDLINE},
+	{{"process.command_line", get_command_line, 0, FIELD_OF_PROCESS}, 0},
+	{{"process.command_args", get_command_args, 0, FIELD_OF_TXN}, 0},
+	{{NULL, get_identity, ID_ANCESTORS, FIELD_OF_PROCESS}, ID_CONTAINER_ID},
 	{{"thread.id", get_tid, 0, FIELD_OF_TXN}, 0},
-	{{NULL, get_identity, ID_CONTAINER_ID, FIELD_OF_PROCESS}, ID_FIELDS},
+	{{"thread.name", get_thread_name, 0, FIELD_OF_TXN}, 0},
+	{{NULL, get_identity, ID_CONTAINER_ID, FIELD_OF_PROCESS}, ID_CONTAINER_LABELS},
 	{{"tlslens.conn.id", get_conn_id, 0, FIELD_OF_CONN}, 0},
 	{{"tlslens.role", get_role, 0, FIELD_OF_CONN}, 0},
 	{{"tlslens.lost_bytes", get_lost_bytes, 0, FIELD_OF_TXN}, 0},
@@ -399,6 +443,13 @@ size_t fields_list(struct field_ref refs[FIELDS_MAX], size_t *lead)
 						       FIELD_OF_PROCESS};
 	}
 	return n;
+}
+
+/* Labels are told apart by case. */
+static void field_label_name(struct buf *b, struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		buf_putc(b, name.p[i] == '.' ? '_' : (uint8_t)name.p[i]);
 }
 
 int field_header_name(struct buf *b, struct str name)
@@ -458,6 +509,66 @@ static bool header_by_name(const char *name, const struct txn *t, struct field *
 	return false;
 }
 
+static const struct {
+	struct str prefix;
+	enum identity_field field;
+} label_rows[] = {
+	{{"container.label.", 16}, ID_CONTAINER_LABELS},
+	{{"k8s.pod.label.", 14}, ID_POD_LABELS},
+};
+
+#define LABEL_ROWS (sizeof(label_rows) / sizeof(label_rows[0]))
+
+static const char *label_equals(struct str label)
+{
+	return memchr(label.p, '=', label.n);
+}
+
+int field_each_label(const struct txn *t, struct buf *name,
+		     void (*fn)(void *arg, struct str name, struct str value), void *arg)
+{
+	struct str list, label;
+
+	for (size_t i = 0; t->conn->proc && i < LABEL_ROWS; i++) {
+		for (list = t->conn->proc->v[label_rows[i].field]; identity_next(&list, &label);) {
+			const char *eq = label_equals(label);
+
+			if (!eq)
+				continue;
+			buf_clear(name);
+			buf_put(name, label_rows[i].prefix.p, label_rows[i].prefix.n);
+			field_label_name(name, (struct str){label.p, (size_t)(eq - label.p)});
+			if (!buf_ok(name))
+				return name->err;
+			fn(arg, (struct str){(const char *)name->p, name->n},
+			   (struct str){eq + 1, label.n - (size_t)(eq + 1 - label.p)});
+		}
+	}
+	return 0;
+}
+
+struct wanted_label {
+	struct str name;
+	struct field *f;
+	bool found;
+};
+
+static void take_label(void *arg, struct str name, struct str value)
+{
+	struct wanted_label *w = arg;
+
+	if (str_eq(name, w->name))
+		w->found = give_str(w->f, value);
+}
+
+static bool label_by_name(const char *name, const struct txn *t, struct field *f)
+{
+	struct wanted_label w = {str_from(name), f, false};
+
+	field_each_label(t, &f->text, take_label, &w);
+	return w.found;
+}
+
 bool field_find(const char *name, struct field_ref *ref)
 {
 	struct field_ref refs[FIELDS_MAX];
@@ -490,6 +601,9 @@ bool field_is_attribute(const char *name)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
+	for (size_t i = 0; i < LABEL_ROWS; i++)
+		if (str_starts(name, label_rows[i].prefix.p))
+			return true;
 	return str_starts(name, A_HTTP_REQUEST_HEADER_PREFIX) ||
 	       str_starts(name, A_HTTP_RESPONSE_HEADER_PREFIX);
 }
@@ -503,7 +617,7 @@ bool field_by_name(const char *name, const struct txn *t, struct field *f)
 		return field_get(&ref, t, f);
 	a = txn_attr(t, name);
 	if (!a)
-		return header_by_name(name, t, f);
+		return header_by_name(name, t, f) || label_by_name(name, t, f);
 	f->v = *a;
 	return true;
 }

@@ -9,8 +9,8 @@
 #include "core/buf.h"
 #include "core/txn.h"
 
-#define FIELDS_MAX 64
-#define FIELD_LIST_MAX 16 /* values of one header that are looked at */
+#define FIELDS_MAX 80
+#define FIELD_LIST_MAX 256 /* elements of a list, values of one header that are looked at */
 
 /* A value, reused from call to call. Zeroed before the first, given back with field_free(). */
 struct field {
@@ -59,6 +59,13 @@ static inline bool field_get(const struct field_ref *ref, const struct txn *t, s
  * http.response.header.<lower>, whatever the writers' allow-list is.
  */
 bool field_by_name(const char *name, const struct txn *t, struct field *f);
+
+/*
+ * Calls fn with the output name and the value of each label of the container and the pod; a dot in a name is
+ * `_`, so that none is a prefix of another. `name` is room for names. 0 or a negative errno.
+ */
+int field_each_label(const struct txn *t, struct buf *name,
+		     void (*fn)(void *arg, struct str name, struct str value), void *arg);
 
 /* A header's name as it stands in an output name: lower case, dots as `_`. 0 or a negative errno. */
 int field_header_name(struct buf *b, struct str name);

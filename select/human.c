@@ -182,9 +182,29 @@ void human_target(struct buf *b, const struct txn *t)
 	human_text(b, t->gist);
 }
 
+void human_event(struct buf *b, const struct txn *t)
+{
+	struct str args = t->conn->proc ? t->conn->proc->v[ID_CMDLINE] : STR_NONE, arg;
+
+	human_text(b, t->verb);
+	if (t->status.n) {
+		put_word(b, t->status);
+		return;
+	}
+	while (identity_next(&args, &arg)) {
+		buf_putc(b, ' ');
+		human_text(b, arg);
+	}
+}
+
 void human_message(struct buf *b, const struct txn *t)
 {
 	human_process(b, t->conn);
+	if (txn_is_event(t)) {
+		buf_putc(b, ' ');
+		human_event(b, t);
+		return;
+	}
 	put_word(b, t->verb);
 	if (t->target.n || t->gist.n)
 		buf_putc(b, ' ');

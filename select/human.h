@@ -26,6 +26,9 @@ void human_target(struct buf *b, const struct txn *t);
 /* `curl[4242] GET https://example.com/a?x=1 200 13B 2.0ms` */
 void human_message(struct buf *b, const struct txn *t);
 
+/* What happened to a process, without its name: `exec curl -s https://example.com/`, `exit SIGKILL` */
+void human_event(struct buf *b, const struct txn *t);
+
 /* ns from the first to the last byte; a clock that went back gives 0. */
 uint64_t human_elapsed_ns(const struct txn *t);
 

@@ -41,14 +41,14 @@ static int select_txn(struct sink *sink, struct txn *t)
 	struct conn clean;
 	int err;
 
-	if (select_done(s) || !sampled(s, conn))
+	if (select_done(s) || (!txn_is_event(t) && !sampled(s, conn)))
 		return 0;
 	bodies_shape(&s->cfg.bodies, t);
 	if (s->cfg.filter && !filter_match(s->cfg.filter, t))
 		return 0;
 	if (s->redactor)
 		redact_txn(s->redactor, t, &clean);
-	if (!(t->flags & TXN_EARLY)) /* it comes again when it is over */
+	if (!(t->flags & TXN_EARLY) && !txn_is_event(t)) /* it comes again when it is over */
 		s->txns++;
 	err = s->next->ops->txn(s->next, t);
 	t->conn = conn;
@@ -94,7 +94,7 @@ struct selector *select_new(const struct select_cfg *cfg, struct sink *next)
 	s->cfg = *cfg;
 	s->next = next;
 	if (cfg->redact) {
-		s->redactor = redact_new();
+		s->redactor = redact_new(cfg->secrets);
 		if (!s->redactor) {
 			free(s);
 			return NULL;

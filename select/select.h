@@ -10,9 +10,12 @@
 #include "select/bodies.h"
 
 struct filter;
+struct secret_rules;
 
 struct select_cfg {
 	bool redact;
+	const struct secret_rules
+		*secrets; /* borrowed: more that is secret; NULL: the table alone */
 	struct bodies_cfg bodies;
 	struct filter *filter; /* borrowed; NULL: every transaction. Packets pass. */
 	uint64_t sample;       /* one connection in so many, all of it; 0 and 1: every one */

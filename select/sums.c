@@ -170,7 +170,7 @@ int sums_add(struct sums *s, const struct txn *t)
 	struct buf key = {0};
 	struct sums_row *row;
 
-	if (t->flags & TXN_EARLY)
+	if (t->flags & TXN_EARLY || txn_is_event(t))
 		return 0;
 	row = make_key(s, &key, t) ? NULL : row_of(s, &key);
 	buf_free(&key);

@@ -46,7 +46,7 @@ struct sums {
 
 /* The key's output name in JSON. Static. */
 const char *sums_key_name(enum sums_key k);
-/* 0 or -ENOMEM. What is not over yet is not counted. */
+/* 0 or -ENOMEM. What is not over yet is not counted, nor what happened to a process. */
 int sums_add(struct sums *s, const struct txn *t);
 /* Rows in order, the most frequent first. */
 void sums_sort(struct sums *s);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "core/attr_names.h"
+#include "select/fields.h"
 #include "writer/json_emit.h"
 #include "writer/json_fields.h"
 #include "writer/json_value.h"
@@ -56,7 +57,7 @@ struct json {
 	struct allowed allow[ALLOW_MAX];
 	size_t allow_count;
 	size_t allow_first[ALLOW_NAME_MAX]; /* by length of the name: index + 1, or 0 */
-	struct buf line;
+	struct buf line, label;
 	struct buf chain;     /* an array of struct chain */
 	struct buf resources; /* as they stand at the end of every line */
 };
@@ -177,6 +178,16 @@ static void put_allowed_headers(struct json *j, const struct txn *t)
 	}
 }
 
+static void put_label(void *arg, struct str name, struct str value)
+{
+	struct json *j = arg;
+
+	buf_putc(&j->line, ',');
+	json_quoted(&j->line, name);
+	buf_putc(&j->line, ':');
+	json_quoted(&j->line, value);
+}
+
 static int json_txn(void *self, const struct txn *t)
 {
 	struct json *j = self;
@@ -188,6 +199,7 @@ static int json_txn(void *self, const struct txn *t)
 	put_attrs(j, t, false);
 	put_allowed_headers(j, t);
 	json_fields_rest(j->fields, b, t);
+	field_each_label(t, &j->label, put_label, j);
 	put_attrs(j, t, true);
 	buf_put(b, j->resources.p, j->resources.n);
 	buf_put(b, "}\n", 2);
@@ -212,6 +224,7 @@ static void json_free(struct json *j)
 {
 	json_fields_free(j->fields);
 	buf_free(&j->line);
+	buf_free(&j->label);
 	buf_free(&j->chain);
 	buf_free(&j->resources);
 	free(j);

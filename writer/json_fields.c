@@ -100,6 +100,8 @@ static const struct kept *kept_for(struct json_fields *j, const struct txn *t)
 {
 	struct kept **slot = &j->kept[t->conn->seq % JSON_CONNS_KEPT], *k = *slot;
 
+	if (txn_is_event(t)) /* it has none */
+		return NULL;
 	if (!k) {
 		k = *slot = calloc(1, sizeof(*k));
 		if (!k)

@@ -220,6 +220,30 @@ static void paint(struct text *x, enum outcome outcome)
 	*to = swap;
 }
 
+/* An exec, an exit: what happened stands where the verb of others is. */
+static void put_event(struct text *x, const struct txn *t)
+{
+	struct buf *b = &x->line;
+	size_t from;
+
+	put_time(x, t);
+	from = b->n;
+	human_process(b, t->conn);
+	text_pad(b, from, x->layout->process);
+	buf_puts(b, " ** ");
+	human_event(b, t);
+	if (x->columns)
+		text_cut(b, 0, x->columns);
+}
+
+static void put_exchange(struct text *x, const struct txn *t)
+{
+	put_head(x, t);
+	put_tail(x, t);
+	if (!put_target(x, t) && x->color)
+		paint(x, t->outcome);
+}
+
 static int text_txn(void *self, const struct txn *t)
 {
 	struct text *x = self;
@@ -227,12 +251,12 @@ static int text_txn(void *self, const struct txn *t)
 	int err;
 
 	buf_clear(b);
-	put_head(x, t);
-	put_tail(x, t);
-	if (!put_target(x, t) && x->color)
-		paint(x, t->outcome);
+	if (txn_is_event(t))
+		put_event(x, t);
+	else
+		put_exchange(x, t);
 	buf_putc(b, '\n');
-	if (x->verbose)
+	if (x->verbose && !txn_is_event(t))
 		text_detail(b, t, x->verbose);
 	err = b->err ? b->err : out_put(x->out, b->p, b->n);
 	if (b->cap > LINE_KEEP_BYTES)

@@ -43,39 +43,116 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Of a process that is not traced; user space decides whether it is from now on. Losses are found later. */
-static __always_inline void exec_tell(void)
+static __always_inline __u32 inner_pid_of(struct task_struct *t)
+{
+	struct pid *pid = BPF_CORE_READ(t, thread_pid);
+	__u64 numbers = (__u64)pid + bpf_core_field_offset(struct pid, numbers);
+	__u32 level = BPF_CORE_READ(pid, level), nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)(numbers + level * bpf_core_type_size(struct upid) +
+				       bpf_core_field_offset(struct upid, nr)));
+	return nr;
+}
+
+/* The record of this execve, whose length is in its header; NULL never comes, but the verifier does not know. */
+static APART struct ev_exec *exec_fill(struct linux_binprm *binprm, __u64 start_ns)
 {
 	struct task_struct *t = (struct task_struct *)bpf_get_current_task();
-	struct ev_proc e = {};
+	__u64 from = BPF_CORE_READ(t, mm, arg_start), n = BPF_CORE_READ(t, mm, arg_end) - from;
+	__u32 zero = 0;
+	struct ev_exec *r = bpf_map_lookup_elem(&exec_record, &zero);
+
+	if (!r)
+		return NULL;
+	if (n > EV_ARGS_BYTES)
+		n = EV_ARGS_BYTES;
+	if (bpf_probe_read_user(r->args, n, (void *)from))
+		n = 0;
+	hdr_fill(&r->proc.hdr, EV_EXEC, sizeof(*r) + n, start_ns);
+	bpf_get_current_comm(r->proc.comm, sizeof(r->proc.comm));
+	r->parent_tgid = BPF_CORE_READ(t, real_parent, tgid);
+	r->uid = BPF_CORE_READ(t, cred, euid.val);
+	r->inner_pid = inner_pid_of(t);
+	r->args_len = n;
+	if (bpf_probe_read_kernel_str(r->exe, sizeof(r->exe), BPF_CORE_READ(binprm, interp)) < 0)
+		r->exe[0] = '\0';
+	return r;
+}
+
+static __always_inline long exec_put(struct ev_exec *r)
+{
+	__u64 n = r->proc.hdr.len;
+
+	if (n > sizeof(struct exec_record)) /* it never is; the verifier wants to see it */
+		n = sizeof(struct exec_record);
+	return bpf_ringbuf_output(&ring, r, n, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline bool in_watched_cgroup(void)
+{
+	for (int level = 1; level < CGROUP_DEPTH_MAX; level++) {
+		__u64 id = bpf_get_current_ancestor_cgroup_id(level);
+
+		if (!id)
+			break;
+		if (bpf_map_lookup_elem(&watched_cgroups, &id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Of a process that is not traced. Where the rules allow it, it is put into the table here, so that nothing of
+ * it is missed; whom they do not concern costs no record. All others are for user space to look at. Losses are
+ * found later.
+ */
+static __always_inline void exec_watch(struct linux_binprm *binprm)
+{
+	struct task_struct *t = (struct task_struct *)bpf_get_current_task();
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, uid = BPF_CORE_READ(t, cred, euid.val);
+	struct proc_state fresh = {.flags = PROC_FOLLOW};
+	struct ev_exec *r;
 
 	if (!watch_execs || paused)
 		return;
-	bpf_get_current_comm(e.comm, sizeof(e.comm));
-	hdr_fill(&e.hdr, EV_EXEC, sizeof(e),
-		 start_of(BPF_CORE_READ(t, group_leader, start_boottime)));
-	bpf_ringbuf_output(&ring, &e, sizeof(e), BPF_RB_FORCE_WAKEUP);
+	if (watch_bits & WATCH_BIT_UID && !bpf_map_lookup_elem(&watched_uids, &uid))
+		return;
+	fresh.start_ns = start_of(BPF_CORE_READ(t, group_leader, start_boottime));
+	r = exec_fill(binprm, fresh.start_ns);
+	if (!r)
+		return;
+	fresh.epoch = r->proc.hdr.ts_ns;
+	if (!(watch_bits & WATCH_BIT_OTHER) &&
+	    (!(watch_bits & WATCH_BIT_CGROUP) || in_watched_cgroup()) &&
+	    bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY) == 0)
+		r->proc.hdr.flags = EV_EXEC_TAKEN;
+	exec_put(r);
 }
 
 SEC("raw_tp/sched_process_exec")
 int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct linux_binprm *binprm = (struct linux_binprm *)ctx->args[2];
 	__u64 id = bpf_get_current_pid_tgid(), old;
 	struct proc_state *p = proc_traced(id >> 32);
-	struct ev_proc e = {};
+	struct ev_exec *r;
 
 	if (!p) {
-		exec_tell();
+		exec_watch(binprm);
 		return 0;
 	}
 	/* Calls that the old image had open, also under the thread id that called execve. */
 	bpf_map_delete_elem(&calls, &id);
 	old = (id >> 32 << 32) | (__u32)ctx->args[1];
 	bpf_map_delete_elem(&calls, &old);
-	bpf_get_current_comm(e.comm, sizeof(e.comm));
-	hdr_fill(&e.hdr, EV_EXEC, sizeof(e), p->start_ns);
-	p->epoch = e.hdr.ts_ns;
-	urgent_put(p, &e, sizeof(e));
+	p->epoch = bpf_ktime_get_ns();
+	r = exec_fill(binprm, p->start_ns);
+	if (r) {
+		r->proc.hdr.ts_ns = p->epoch;
+		if (exec_put(r))
+			ADD(p->n.lost_events, 1);
+	}
 	return 0;
 }
 

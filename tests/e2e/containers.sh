@@ -107,7 +107,7 @@ only_a() {
 	equal "images" "$(json "$work/a.jsonl" '{x.get("container.image.name", "'"$image"'") for x in t}')" "{'$image'}"
 }
 inner_pid() {
-	equal "inner pids given" "$(json "$work/a.jsonl" 'all(0 < x.get("tlslens.process.ns_pid", 1) < 100 for x in t)')" True
+	equal "inner pids given" "$(json "$work/a.jsonl" 'all(0 < x.get("process.vpid", 1) < 100 for x in t)')" True
 }
 # The server is there from the beginning; a client that lives for a few milliseconds may have begun before it
 # was looked at, and is then known in part or not at all.

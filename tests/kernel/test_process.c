@@ -227,7 +227,7 @@ static void test_command(const char *self)
 
 	status = run_command(shell, true, &s);
 	good = EXPECT_EQ(WEXITSTATUS(status), 7) & EXPECT_EQ(s.got[0], 2000) &
-	       EXPECT_EQ(s.n.generated_bytes[0], 2000) & EXPECT_EQ(s.execs, 2) & sound(&s);
+	       EXPECT_EQ(s.n.generated_bytes[0], 2000) & EXPECT_EQ(s.execs, 3) & sound(&s);
 	result(good, "the commands of a shell, and its exit status", "");
 	seen_free(&s);
 }

@@ -43,7 +43,7 @@ static void test_fixed_lengths(void **state)
 		{EV_CONN_END, sizeof(struct ev_conn_end)},
 		{EV_SOCK_CLOSE, sizeof(struct ev_sock_close)},
 		{EV_FORK, sizeof(struct ev_proc)},
-		{EV_EXEC, sizeof(struct ev_proc)},
+		{EV_THREAD, sizeof(struct ev_thread)},
 		{EV_EXIT, sizeof(struct ev_proc)},
 		{EV_CLOCK, sizeof(struct ev_clock)},
 		{EV_COUNTERS, sizeof(struct ev_counters)},
@@ -59,6 +59,27 @@ static void test_fixed_lengths(void **state)
 			free(ev);
 		}
 	}
+}
+
+/* Without what the kernel side adds, or with all of it and a path that ends. */
+static void test_exec(void **state)
+{
+	struct ev_exec *e = (void *)record(EV_EXEC, sizeof(*e), "sh\0-c", 6);
+	struct ev_hdr *bare = record(EV_EXEC, sizeof(struct ev_proc), NULL, 0);
+
+	(void)state;
+	assert_true(ev_check(bare, bare->len));
+	bare->len--;
+	assert_false(ev_check(bare, bare->len));
+	free(bare);
+	e->args_len = 6;
+	assert_true(ev_check(&e->proc.hdr, e->proc.hdr.len));
+	e->args_len = 7;
+	assert_false(ev_check(&e->proc.hdr, e->proc.hdr.len));
+	e->args_len = 6;
+	memset(e->exe, 'x', sizeof(e->exe));
+	assert_false(ev_check(&e->proc.hdr, e->proc.hdr.len));
+	free(e);
 }
 
 /* The address before the payload is counted by hdr.len alone. */
@@ -186,10 +207,10 @@ static void test_lib(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fixed_lengths), cmocka_unit_test(test_header),
-		cmocka_unit_test(test_data_peer),     cmocka_unit_test(test_data),
-		cmocka_unit_test(test_sock_io),	      cmocka_unit_test(test_pairs),
-		cmocka_unit_test(test_lib),
+		cmocka_unit_test(test_fixed_lengths), cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_header),	      cmocka_unit_test(test_data_peer),
+		cmocka_unit_test(test_data),	      cmocka_unit_test(test_sock_io),
+		cmocka_unit_test(test_pairs),	      cmocka_unit_test(test_lib),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "core/attr_names.h"
 #include "identity/identity.h"
 
 static void show_comm(struct harness *h, struct txn *t)
@@ -47,6 +48,54 @@ static void exec_ends_what_the_old_image_said(void **state)
 	CHECK(h, "[curl ] txn 4242-10-2 nested Q /a 1\n");
 	assert_int_equal(stats_of(h).conns, 2);
 	assert_int_equal(stats_of(h).conns_live, 1);
+}
+
+static void show_event(struct harness *h, struct txn *t)
+{
+	const struct attr *code = txn_attr(t, A_PROCESS_EXIT_CODE);
+	const struct attr *signal = txn_attr(t, A_PROCESS_EXIT_SIGNAL);
+
+	buf_printf(&h->out, "%s of %.*s[%u] %lld %.*s: ", t->event_name,
+		   (int)t->conn->proc->v[ID_COMM].n, t->conn->proc->v[ID_COMM].p,
+		   t->conn->proc->key.tgid, code ? (long long)code->num : -1,
+		   signal ? (int)signal->str.n : 1, signal ? signal->str.p : "-");
+	assert_true(txn_is_event(t));
+}
+
+static void proc_event(struct harness *h, uint16_t type, int exit_code)
+{
+	struct ev_proc e = {.exit_code = exit_code, .child_tgid = HARNESS_PID};
+
+	e.hdr.type = type;
+	e.hdr.len = sizeof(e);
+	e.hdr.tgid = type == EV_FORK ? 1 : HARNESS_PID;
+	e.hdr.start_ns = HARNESS_START_NS;
+	e.child_start_ns = HARNESS_START_NS;
+	e.hdr.ts_ns = 1000000000;
+	assert_int_equal(flow_event(h->flow, &e.hdr), 0);
+}
+
+/* An exec is of the new image, as its identity came before; a fork is the child's. */
+static void events_of_processes_when_asked_for(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_txn = show_event;
+	harness_identity(h, "sh");
+	proc_event(h, EV_EXEC, 0);
+	CHECK(h, "");
+	h->flow->cfg.process_events = true;
+	proc_event(h, EV_FORK, 0);
+	harness_identity(h, "curl");
+	proc_event(h, EV_EXEC, 0);
+	proc_event(h, EV_EXIT, 7 << 8);
+	proc_event(h, EV_EXIT, 9);
+	assert_non_null(strstr(harness_out(h), "process.fork of sh[4242] -1 -: "));
+	assert_non_null(strstr(harness_out(h), "process.exec of curl[4242] -1 -: "));
+	assert_non_null(strstr(harness_out(h), "process.exit of curl[4242] 7 -: "));
+	assert_non_null(strstr(harness_out(h), "process.exit of curl[4242] -1 SIGKILL: "));
+	harness_clear(h);
+	assert_int_equal(stats_of(h).txns, 0);
 }
 
 /* A connection keeps the identity it began with. */
@@ -197,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STAGED_TXNS(identity_and_library_reach_the_transaction),
 		STAGED_TXNS(exec_ends_what_the_old_image_said),
+		STAGED_TXNS(events_of_processes_when_asked_for),
 		STAGED_TXNS(later_identity_is_for_later_connections),
 		STAGED_TXNS(exit_ends_the_connections_of_that_process_only),
 		STAGED_TXNS(processes_are_counted_for_the_summary),

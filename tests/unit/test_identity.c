@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -141,6 +142,49 @@ static void a_cut_wire_form_gives_what_was_whole(void **state)
 	buf_free(&b);
 }
 
+static void lists_keep_their_elements(void **state)
+{
+	struct identity *id = fresh(42), *back = fresh(42);
+	struct str list, element;
+	struct buf b = {0};
+
+	(void)state;
+	assert_int_equal(identity_set(id, ID_CMDLINE, "sh\0-c\0\0exit 3", 13), 0);
+	assert_int_equal(identity_add(id, ID_ANCESTORS, "bash[12]", 8), 0);
+	assert_int_equal(identity_add(id, ID_ANCESTORS, "systemd[1]", 10), 0);
+	assert_int_equal(identity_encode(id, &b), 0);
+	assert_int_equal(identity_decode(back, (char *)b.p, b.n), 0);
+	assert_int_equal(back->v[ID_CMDLINE].n, 13);
+	assert_memory_equal(back->v[ID_CMDLINE].p, "sh\0-c\0\0exit 3", 14);
+	list = back->v[ID_ANCESTORS];
+	assert_true(identity_next(&list, &element));
+	assert_true(str_eq(element, STR("bash[12]")));
+	assert_true(identity_next(&list, &element));
+	assert_true(str_eq(element, STR("systemd[1]")));
+	assert_false(identity_next(&list, &element));
+	for (int i = 0; i < 10000; i++)
+		assert_int_equal(identity_add(back, ID_ANCESTORS, "bash[12]", 8), 0);
+	assert_true(back->v[ID_ANCESTORS].n <= IDENTITY_VALUE_MAX_BYTES);
+	buf_free(&b);
+	identity_unref(id);
+	identity_unref(back);
+}
+
+static void what_is_known_is_not_filled_up(void **state)
+{
+	struct identity *id = fresh(1), *other = fresh(1);
+
+	(void)state;
+	identity_set(id, ID_COMM, "mine", 4);
+	identity_set(other, ID_COMM, "other", 5);
+	identity_set(other, ID_EXE, "/bin/other", 10);
+	assert_int_equal(identity_fill_up(id, other), 0);
+	assert_field(id, ID_COMM, "mine");
+	assert_field(id, ID_EXE, "/bin/other");
+	identity_unref(id);
+	identity_unref(other);
+}
+
 static void unknown_names_and_bad_numbers_are_skipped(void **state)
 {
 	static const char pairs[] = "no.such.field\0x\0process.user.id\0root\0"
@@ -178,6 +222,27 @@ static void this_process_is_described(void **state)
 	assert_non_null(id->v[ID_CMDLINE].p);
 	assert_non_null(strstr(id->v[ID_CMDLINE].p, "test_identity"));
 	assert_non_null(id->v[ID_CGROUP].p);
+	assert_int_equal(readlink("/proc/self/ns/net", want, sizeof(want)), strlen("net:[]") + 10);
+	assert_memory_equal(id->v[ID_NET_NS].p, want + strlen("net:["), id->v[ID_NET_NS].n);
+	assert_field(id, ID_USER_NAME, getpwuid(geteuid()) ? getpwuid(geteuid())->pw_name : NULL);
+	assert_field(id, ID_ANCESTORS, NULL);
+	identity_unref(id);
+}
+
+/* The parent comes first, then its own, up to the first process of all that may be seen. */
+static void ancestors_on_request(void **state)
+{
+	static const struct identity_cfg cfg = {.ancestors = true};
+	struct identity *id = fresh((uint32_t)getpid());
+	struct str list, element = STR_NONE;
+	char want[32];
+
+	(void)state;
+	snprintf(want, sizeof(want), "[%d]", getppid());
+	assert_int_equal(identity_fill(id, &cfg), 0);
+	list = id->v[ID_ANCESTORS];
+	assert_true(identity_next(&list, &element));
+	assert_memory_equal(element.p + element.n - strlen(want), want, strlen(want));
 	identity_unref(id);
 }
 
@@ -418,6 +483,9 @@ int main(void)
 		cmocka_unit_test(values_are_copied_cut_and_cleared),
 		cmocka_unit_test(the_wire_form_comes_back),
 		cmocka_unit_test(a_cut_wire_form_gives_what_was_whole),
+		cmocka_unit_test(lists_keep_their_elements),
+		cmocka_unit_test(what_is_known_is_not_filled_up),
+		cmocka_unit_test(ancestors_on_request),
 		cmocka_unit_test(unknown_names_and_bad_numbers_are_skipped),
 		cmocka_unit_test(this_process_is_described),
 		cmocka_unit_test(start_times_order_and_match_the_clock),

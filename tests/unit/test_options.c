@@ -217,7 +217,7 @@ static void test_flags(void **state)
 	assert_int_equal(g.cfg.color, COLOR_NEVER);
 	assert_int_equal(g.cfg.pids[0], 1);
 	config_free(&g.cfg);
-	accept_line(&g, "-vv --body 10 --no-redact --redact -p 1");
+	accept_line(&g, "-vv --body 10 --redact header:x-seat --redact shelf -p 1");
 	assert_int_equal(g.cfg.body_bytes, 10);
 	assert_false(g.cfg.no_redact);
 	config_free(&g.cfg);

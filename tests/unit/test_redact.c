@@ -292,7 +292,7 @@ static void test_command_lines(void **state)
 	for (size_t i = 0; i < COUNT(commands); i++) {
 		const struct pair *c = &commands[i];
 		struct buf out = {0};
-		bool found = cmdline_redact(&out, str_from(c->value));
+		bool found = cmdline_redact(NULL, &out, str_from(c->value));
 
 		expect_str((struct str){(const char *)out.p, out.n}, c->clean);
 		assert_int_equal(found, strcmp(c->value, c->clean) != 0);
@@ -304,12 +304,14 @@ static void test_command_lines(void **state)
 static void test_arguments_separated_by_nul(void **state)
 {
 	static const char in[] =
-		"curl\0-H\0Authorization: Bearer SECRET1 SECRET2\0example.com\0-u\0a:SECRET3";
-	static const char want[] = "curl\0-H\0Authorization: Bearer ***\0example.com\0-u\0a:***";
+		"curl\0-H\0Authorization: Bearer SECRET1 SECRET2\0example.com\0-u\0a:SECRET3 x\0"
+		"--password\0SECRET4 'SECRET5' \"SECRET6\0token=SECRET7 SECRET8&a=b\0end";
+	static const char want[] = "curl\0-H\0Authorization: Bearer ***\0example.com\0-u\0a:***\0"
+				   "--password\0***\0token=***&a=b\0end";
 	struct buf out = {0};
 
 	(void)state;
-	assert_true(cmdline_redact(&out, (struct str){in, sizeof(in) - 1}));
+	assert_true(cmdline_redact(NULL, &out, (struct str){in, sizeof(in) - 1}));
 	assert_int_equal(out.n, sizeof(want) - 1);
 	assert_memory_equal(out.p, want, out.n);
 	buf_free(&out);
@@ -327,7 +329,7 @@ static void test_command_lines_cut_anywhere(void **state)
 
 			assert_non_null(cut);
 			memcpy(cut, commands[i].value, n);
-			found = cmdline_redact(&out, (struct str){cut, n});
+			found = cmdline_redact(NULL, &out, (struct str){cut, n});
 			assert_int_equal(found, memmem(out.p, out.n, "***", 3) != NULL);
 			assert_true(found || (out.n == n && memcmp(out.p, cut, n) == 0));
 			buf_free(&out);

@@ -132,6 +132,41 @@ static void test_runc(void **state)
 		expect(&rows[i]);
 }
 
+static void expect_labels(const char *container, enum identity_field f, const char *want)
+{
+	static const struct identity_cfg with = {.host_root = "tests/fixtures/runtimes",
+						 .labels = true};
+	struct identity *id = identity_new((struct proc_key){.tgid = 1});
+	struct str list, label;
+	struct buf b = {0};
+
+	assert_non_null(id);
+	identity_set(id, ID_CONTAINER_ID, container, strlen(container));
+	assert_int_equal(identity_runtime.fill(id, &with), 0);
+	for (list = id->v[f]; identity_next(&list, &label); buf_putc(&b, '\n'))
+		buf_put(&b, label.p, label.n);
+	buf_putc(&b, '\0');
+	assert_string_equal(b.p, want);
+	buf_free(&b);
+	identity_unref(id);
+}
+
+static void test_labels(void **state)
+{
+	char crio[65];
+
+	(void)state;
+	snprintf(crio, sizeof(crio), "%063d1", 0);
+	expect_labels(ID_DOCKER, ID_CONTAINER_LABELS, "maintainer=NGINX Docker Maintainers\n");
+	expect_labels(ID_DOCKER, ID_POD_LABELS, "");
+	expect_labels(
+		ID_NERDCTL, ID_CONTAINER_LABELS,
+		"nerdctl/name=box\nnerdctl/namespace=default\nnerdctl/platform=linux/amd64\n");
+	expect_labels(crio, ID_CONTAINER_LABELS,
+		      "io.kubernetes.container.name=pay\nio.kubernetes.pod.name=pay-0\n");
+	expect_labels(crio, ID_POD_LABELS, "app.kubernetes.io/name=pay\ntier=back\n");
+}
+
 static void test_nothing_there(void **state)
 {
 	static const struct expected rows[] = {
@@ -147,9 +182,9 @@ static void test_nothing_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_docker),	      cmocka_unit_test(test_containerd),
-		cmocka_unit_test(test_storage),	      cmocka_unit_test(test_runc),
-		cmocka_unit_test(test_nothing_there),
+		cmocka_unit_test(test_docker),	cmocka_unit_test(test_containerd),
+		cmocka_unit_test(test_storage), cmocka_unit_test(test_runc),
+		cmocka_unit_test(test_labels),	cmocka_unit_test(test_nothing_there),
 	};
 
 	return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);

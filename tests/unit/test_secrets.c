@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include "core/secrets.h"
 
 static void test_headers(void **state)
@@ -38,7 +39,7 @@ static void test_headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (secret_header(str_from(rows[i].name)) != rows[i].kind)
+		if (secret_header(NULL, str_from(rows[i].name)) != rows[i].kind)
 			fail_msg("%s", rows[i].name);
 }
 
@@ -69,7 +70,7 @@ static void expect(enum secret_kind kind, const char *value, const char *want)
 	exact = realloc(exact, m.n ? m.n : 1);
 	assert_non_null(exact);
 	snprintf(m.text, sizeof(m.text), "%s", value);
-	secret_ranges(kind, (struct str){exact, m.n}, mask, &m);
+	secret_ranges(NULL, kind, (struct str){exact, m.n}, mask, &m);
 	free(exact);
 	assert_string_equal(m.text, want);
 }
@@ -116,12 +117,50 @@ static void test_urls(void **state)
 	       "/?X-Amz-Signature=*&X-Amz-Credential=*&X-Amz-Date=h");
 }
 
+static void test_rules(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"header:",
+		"param:",
+		"a b",
+		"cookie:x",
+		"x:y",
+		"0123456789012345678901234567890123456789012345678901234567890123456"};
+	struct secret_rules *r = NULL;
+	struct masked m = {.n = 30};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(secret_rules_add(&r, bad[i]), -EINVAL);
+	assert_null(r);
+	assert_int_equal(secret_rules_add(&r, "header:X-Seat*"), 0);
+	assert_int_equal(secret_rules_add(&r, "param:shelf"), 0);
+	assert_int_equal(secret_rules_add(&r, "*ident*fier"), 0);
+	assert_int_equal(secret_header(r, STR("x-seat-number")), SECRET_WHOLE);
+	assert_int_equal(secret_header(r, STR("X-SEAT")), SECRET_WHOLE);
+	assert_int_equal(secret_header(r, STR("ax-seat")), SECRET_NONE);
+	assert_int_equal(secret_header(r, STR("shelf")), SECRET_NONE);
+	assert_int_equal(secret_header(r, STR("my-identifier")), SECRET_WHOLE);
+	assert_int_equal(secret_header(r, STR("identifiers")), SECRET_NONE);
+	assert_int_equal(secret_header(r, STR("cookie")), SECRET_COOKIE);
+	snprintf(m.text, sizeof(m.text), "/?Shelf=12&seat=3&identifier=4");
+	secret_ranges(r, SECRET_URL, str_from("/?Shelf=12&seat=3&identifier=4"), mask, &m);
+	assert_string_equal(m.text, "/?Shelf=**&seat=3&identifier=*");
+	for (int i = 3; i < SECRET_RULES_MAX; i++)
+		assert_int_equal(secret_rules_add(&r, "more"), 0);
+	assert_int_equal(secret_rules_add(&r, "more"), -ENOSPC);
+	secret_rules_free(r);
+	secret_rules_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bpf/state.h"
 #include "capture/watch.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -127,6 +128,30 @@ static void test_rules_together(void **state)
 	identity_unref(id);
 }
 
+/* What the kernel side may decide by itself. */
+static void test_bits(void **state)
+{
+	static const struct watch_rule rules[] = {{WATCH_CONTAINER, "web", 0},
+						  {WATCH_CONTAINER, "db", 0},
+						  {WATCH_UID, "root", 0},
+						  {WATCH_COMM, "nginx", 0}};
+	static const struct watch_rule both[] = {{WATCH_CONTAINER, "web", 0},
+						 {WATCH_CGROUP, "/apps", 0}};
+	struct identity *id = web(HEX64);
+
+	(void)state;
+	assert_int_equal(watch_bits(rules, 2), WATCH_BIT_CGROUP);
+	assert_int_equal(watch_bits(rules, 3), WATCH_BIT_CGROUP | WATCH_BIT_UID);
+	assert_int_equal(watch_bits(rules + 2, 1), WATCH_BIT_UID);
+	assert_true(watch_bits(rules, 4) & WATCH_BIT_OTHER);
+	assert_true(watch_bits(both, 2) & WATCH_BIT_OTHER);
+	assert_int_equal(watch_cgroup_id(rules, 1, id), 0);
+	identity_set(id, ID_CGROUP_ID, "4711", 4);
+	assert_int_equal(watch_cgroup_id(rules, 1, id), 4711);
+	assert_int_equal(watch_cgroup_id(rules + 2, 1, id), 0);
+	identity_unref(id);
+}
+
 struct seen {
 	uint32_t child;
 	bool child_seen, self_seen;
@@ -168,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_whole),
 		cmocka_unit_test(test_outside_of_containers),
 		cmocka_unit_test(test_rules_together),
+		cmocka_unit_test(test_bits),
 		cmocka_unit_test(test_scan),
 	};
 
