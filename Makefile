@@ -18,7 +18,8 @@ FUZZ_SECONDS ?= 60
 
 DEPS = gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libdeflate-dev \
 	liblzma-dev libbrotli-dev libzstd-dev libjansson-dev \
-	uthash-dev node-llhttp libnghttp2-dev libpcap-dev libzydis-dev
+	uthash-dev node-llhttp libnghttp2-dev libpcap-dev libzydis-dev \
+	libprotobuf-c-dev protobuf-c-compiler libprotobuf-dev
 DEPS_DEMO = nginx curl openssl
 DEPS_BENCH = $(DEPS_DEMO) wrk nghttp2-client tshark bpftrace python3 util-linux
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
@@ -33,7 +34,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH := $(shell uname -m)
 
-LIBS = libbpf libelf zlib liblzma libdeflate libbrotlidec libzstd libnghttp2 jansson
+LIBS = libbpf libelf zlib liblzma libdeflate libbrotlidec libzstd libnghttp2 jansson libprotobuf-c
 CPPFLAGS = -I. -I$(BUILD) -I/usr/share/include/llhttp -D_GNU_SOURCE
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla $(if $(CI),-Werror)
@@ -46,7 +47,8 @@ FUZZ = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -w
 MODULES = core identity capture flow parsers select writer
 LLHTTP_FLAGS = -DLLHTTP_STRICT_MODE=1 -w
 LLHTTP = llhttp/llhttp.o llhttp/api.o llhttp/http.o
-LIB = $(patsubst %.c,%.o,$(foreach m,$(MODULES),$(wildcard $(m)/*.c))) $(LLHTTP)
+DESCRIPTOR = google/protobuf/descriptor
+LIB = $(patsubst %.c,%.o,$(foreach m,$(MODULES),$(wildcard $(m)/*.c))) $(LLHTTP) $(DESCRIPTOR).pb-c.o
 CLI = $(patsubst %.c,%.o,$(wildcard cli/*.c))
 UNIT_TESTS = $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_COMMON = $(patsubst %.c,%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -79,6 +81,17 @@ $(BUILD)/%.o: %.c
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -O2 -g -c -o $@ $<
+
+# What a file of Protobuf descriptors is made of is described in one itself.
+$(BUILD)/$(DESCRIPTOR).pb-c.c: /usr/include/$(DESCRIPTOR).proto
+	@mkdir -p $(@D)
+	$(call run,GEN,$@) protoc-c -I/usr/include --c_out=$(BUILD) $<
+
+TYPES = parsers/protobuf_types.o
+$(addprefix $(BUILD)/,$(TYPES) san/$(TYPES) fuzz/$(TYPES)): | $(BUILD)/$(DESCRIPTOR).pb-c.c
+
+$(BUILD)/$(DESCRIPTOR).pb-c.o: $(BUILD)/$(DESCRIPTOR).pb-c.c
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) -w -O2 -g -c -o $@ $<
 
 # The kernel side: each file by itself, linked into one object, turned into one skeleton.
 BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
@@ -121,6 +134,10 @@ $(BUILD)/san/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) $(LLHTTP_FLAGS) -g $(SAN) -c -o $@ $<
 
+$(BUILD)/san/$(DESCRIPTOR).pb-c.o: $(BUILD)/$(DESCRIPTOR).pb-c.c
+	@mkdir -p $(@D)
+	$(call run,CC,$@) $(CC) $(CPPFLAGS) -w -g $(SAN) -c -o $@ $<
+
 $(BUILD)/san/lib.a: $(addprefix $(BUILD)/san/,$(LIB) $(filter-out cli/main.o,$(CLI)))
 	@rm -f $@
 	$(call run,AR,$@) $(AR) rcsT $@ $^
@@ -132,7 +149,13 @@ $(BUILD)/san/unit.a: $(addprefix $(BUILD)/san/,$(UNIT_COMMON))
 $(BUILD)/san/tests/unit/test_%: $(BUILD)/san/tests/unit/test_%.o $(BUILD)/san/unit.a $(BUILD)/san/lib.a
 	$(call run,LD,$@) $(CC) $(CFLAGS) $(SAN) -Wl,--as-needed -o $@ $^ $(LDLIBS) $(TEST_LDLIBS)
 
-unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS))
+# Types of messages for the tests, as a user would make them.
+PROTOS = $(wildcard tests/fixtures/protobuf/*.proto)
+$(BUILD)/tests/types.pb: $(PROTOS)
+	@mkdir -p $(@D)
+	$(call run,GEN,$@) protoc-c -Itests/fixtures/protobuf --include_imports --descriptor_set_out=$@ $^
+
+unit: $(addprefix $(BUILD)/san/,$(UNIT_TESTS)) $(BUILD)/tests/types.pb
 
 # Fuzz targets: by libFuzzer under `make fuzz`, and over the fixtures and their mutations in `make check`.
 $(BUILD)/san/tests/fuzz/fuzz_%: $(BUILD)/san/tests/fuzz/fuzz_%.o \
@@ -148,6 +171,10 @@ $(BUILD)/fuzz/%.o: %.c
 $(BUILD)/fuzz/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) $(LLHTTP_FLAGS) -O1 -g $(FUZZ) -c -o $@ $<
+
+$(BUILD)/fuzz/$(DESCRIPTOR).pb-c.o: $(BUILD)/$(DESCRIPTOR).pb-c.c
+	@mkdir -p $(@D)
+	$(call run,CLANG,$@) $(CLANG) $(CPPFLAGS) -O1 -g $(FUZZ) -c -o $@ $<
 
 $(BUILD)/fuzz/lib.a: $(addprefix $(BUILD)/fuzz/,$(LIB))
 	@rm -f $@

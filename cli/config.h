@@ -20,6 +20,7 @@
 
 struct filter;
 struct secret_rules;
+struct pb_types;
 
 /* Bits, so that an option can say with which modes it goes. */
 enum mode {
@@ -72,6 +73,7 @@ struct config {
 	struct given given; /* owned; --probe */
 	uint64_t body_bytes;
 	const char *body_types;	      /* borrowed from argv; NULL: all */
+	struct pb_types *protos;      /* owned, or NULL */
 	bool body_given, count_given; /* else replay takes what the recording was made with */
 	bool no_redact;
 	bool early;

@@ -14,6 +14,7 @@
 
 #include "capture/packet_filter.h"
 #include "capture/source.h"
+#include "cli/descriptors.h"
 #include "cli/options.h"
 #include "core/secrets.h"
 #include "select/filter.h"
@@ -450,6 +451,21 @@ static int set_body_types(struct config *cfg, const struct option_row *row, cons
 	return 0;
 }
 
+static int set_protos(struct config *cfg, const struct option_row *row, const char *value,
+		      struct why *why)
+{
+	int err;
+
+	(void)row;
+	pb_types_free(cfg->protos);
+	err = descriptors_read(&cfg->protos, value);
+	if (err == -EBADMSG)
+		return option_refuse(why, "%.100s is no output of protoc --descriptor_set_out",
+				     value);
+	return err ? option_refuse(why, "--proto-descriptors %.100s: %s", value, strerror(-err))
+		   : 0;
+}
+
 static int set_framing(struct config *cfg, const struct option_row *row, const char *value,
 		       struct why *why)
 {
@@ -533,6 +549,8 @@ const struct option_row option_rows[] = {
 	 AT(body_bytes), 0, BODY_BYTES_MAX},
 	{0, "body-types", "TYPE,...", RUNS, "only bodies of these media types: 'text/*,*json'",
 	 set_body_types, 0, 0, 0},
+	{0, "proto-descriptors", "FILE", RUNS,
+	 "names for gRPC messages, from protoc --descriptor_set_out", set_protos, 0, 0, 0},
 	{0, "filter", "EXPR", RUNS, "transactions that fit, such as 'event.duration > 100ms'",
 	 set_filter, 0, 0, 0},
 	{0, "early", NULL, RUNS, "show a request when it begins, too", set_flag, AT(early), 1, 0},

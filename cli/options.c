@@ -13,6 +13,7 @@
 #include "capture/source.h"
 #include "core/log.h"
 #include "core/secrets.h"
+#include "parsers/protobuf_types.h"
 #include "select/filter.h"
 
 #define BODY_BYTES_SHOWN 4096 /* -vv without --body */
@@ -297,6 +298,7 @@ void config_free(struct config *cfg)
 	resources_free(&cfg->resources);
 	filter_free(cfg->filter);
 	secret_rules_free(cfg->secrets);
+	pb_types_free(cfg->protos);
 	cfg->filter = NULL;
 }
 

@@ -118,12 +118,13 @@ static int open_source(struct run *r)
 /* flow -> select -> writers, as the settings say. */
 static int open_pipeline(struct run *r)
 {
-	struct select_cfg scfg = {.redact = !r->cfg->no_redact,
-				  .secrets = r->cfg->secrets,
-				  .bodies = {r->settings.body_bytes, r->cfg->body_types},
-				  .filter = r->cfg->filter,
-				  .sample = r->cfg->sample,
-				  .count = r->settings.count};
+	struct select_cfg scfg = {
+		.redact = !r->cfg->no_redact,
+		.secrets = r->cfg->secrets,
+		.bodies = {r->settings.body_bytes, r->cfg->body_types, r->cfg->protos},
+		.filter = r->cfg->filter,
+		.sample = r->cfg->sample,
+		.count = r->settings.count};
 	struct flow_cfg fcfg = {.limits = limits_default};
 
 	fcfg.limits.body_bytes = r->settings.body_bytes;

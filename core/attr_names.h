@@ -68,6 +68,9 @@
 #define A_GRPC_TIMEOUT_NS "tlslens.grpc.timeout_ns"
 #define A_GRPC_REQUEST_ENCODING "tlslens.grpc.request.encoding"
 #define A_GRPC_RESPONSE_ENCODING "tlslens.grpc.response.encoding"
+/* the messages of the kept body as JSON (ATTR_JSON), see select/protobuf_json.h */
+#define A_GRPC_REQUEST_CONTENT "tlslens.grpc.request.content"
+#define A_GRPC_RESPONSE_CONTENT "tlslens.grpc.response.content"
 #define A_GRPC_REQUEST_MESSAGES "tlslens.grpc.request.messages"
 #define A_GRPC_RESPONSE_MESSAGES "tlslens.grpc.response.messages"
 #define A_WS_OPCODE "tlslens.websocket.opcode"

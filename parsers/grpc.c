@@ -202,9 +202,15 @@ void grpc_describe(struct txn *t, const struct grpc_call *c)
 		txn_int(t, A_GRPC_RESPONSE_MESSAGES, (int64_t)c->response->messages);
 }
 
-void grpc_describe_message(struct txn *t, const struct grpc_framing *g, struct str path, bool sent)
+uint64_t grpc_message_bytes(const struct grpc_framing *g)
 {
-	grpc_describe(t, &(struct grpc_call){.path = path});
+	return (uint64_t)grpc_length(g) + GRPC_PREFIX;
+}
+
+void grpc_describe_message(struct txn *t, const struct grpc_framing *g, const struct grpc_call *c,
+			   bool sent)
+{
+	grpc_describe(t, c);
 	t->event_name = "rpc.message";
 	t->status = sent ? STR("sent") : STR("received");
 	txn_str(t, A_RPC_MESSAGE_TYPE, sent ? STR("SENT") : STR("RECEIVED"));

@@ -49,7 +49,10 @@ bool grpc_content_type(struct str v);
  */
 void grpc_describe(struct txn *t, const struct grpc_call *c);
 
-/* Makes an rpc.message event of it: the message that just ended in `g`. */
-void grpc_describe_message(struct txn *t, const struct grpc_framing *g, struct str path, bool sent);
+/* Makes an rpc.message event of it: the message of the call that just ended in `g`. */
+void grpc_describe_message(struct txn *t, const struct grpc_framing *g, const struct grpc_call *c,
+			   bool sent);
+/* On the wire, its prefix too. */
+uint64_t grpc_message_bytes(const struct grpc_framing *g);
 
 #endif

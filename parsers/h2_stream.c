@@ -336,16 +336,54 @@ static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
 	h->kept_bytes += n;
 }
 
+/* For its event; the body is kept beside it. */
+static void keep_message(struct h2 *h, struct h2_stream *st, struct h2_msg *m, const uint8_t *p,
+			 size_t n)
+{
+	size_t room = h->limits->body_bytes ? h->limits->body_bytes + GRPC_PREFIX : 0;
+
+	room -= room ? m->message.n : 0;
+	if (n > room)
+		n = room;
+	if (!n || m->message_lost || m->framing.broken)
+		return;
+	if (n > H2_KEPT_BYTES || h->kept_bytes > H2_KEPT_BYTES - n) {
+		st->txn->flags |= TXN_LIMIT;
+		return;
+	}
+	if (buf_put(&m->message, p, n))
+		return;
+	st->kept_bytes += n;
+	h->kept_bytes += n;
+}
+
+static void end_message(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_bytes *b)
+{
+	struct h2_msg *m = &st->msg[d];
+
+	if (!h->limits->rpc_messages)
+		return;
+	if (!m->inexact)
+		h2_txn_message(h, d, st, b);
+	st->kept_bytes -= m->message.n;
+	h->kept_bytes -= m->message.n;
+	buf_free(&m->message);
+	m->message_lost = false;
+}
+
 static void take_messages(struct h2 *h, enum dir d, struct h2_stream *st, const struct h2_bytes *b)
 {
 	struct h2_msg *m = &st->msg[d];
 	uint64_t messages;
+	size_t n;
 
-	for (size_t at = 0; at < b->n;) {
+	for (size_t at = 0; at < b->n; at += n) {
 		messages = m->framing.messages;
-		at += grpc_next(&m->framing, b->p + at, b->n - at);
-		if (m->framing.messages != messages && h->limits->rpc_messages && !m->inexact)
-			h2_txn_message(h, d, st, b);
+		n = grpc_next(&m->framing, b->p + at, b->n - at);
+		if (h->limits->rpc_messages)
+			keep_message(h, st, m, b->p + at, n);
+		if (m->framing.messages != messages)
+			end_message(h, d, st, b);
 	}
 }
 
@@ -381,7 +419,7 @@ void h2_stream_data_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint
 
 	if (!st || !n || st->msg[d].ended)
 		return;
-	st->msg[d].lost = true;
+	st->msg[d].lost = st->msg[d].message_lost = true;
 	st->msg[d].body_bytes += n;
 	st->txn->lost_bytes += n;
 	touch(st, ts_ns);

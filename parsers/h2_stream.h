@@ -31,6 +31,9 @@ struct h2_msg {
 	struct buf body;   /* the first keep_bytes of it */
 	size_t keep_bytes; /* what is shown of bodies, or what its media type needs */
 	struct grpc_framing framing;
+	struct buf
+		message; /* of gRPC, that is coming in: with its prefix, as far as it may be kept */
+	bool message_lost; /* octets of it are missing */
 	uint64_t start_ns, end_ns;
 	bool seen;    /* a block of it was, readable or not */
 	bool ended;   /* END_STREAM */

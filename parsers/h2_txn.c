@@ -201,6 +201,7 @@ static void fill_envelope(struct exchange *x)
 	t->flags |= resp->lost ? TXN_LOST_RESPONSE : 0;
 	t->flags |= x->late ? TXN_LATE : 0;
 	t->flags |= req->seen ? 0 : TXN_NO_REQUEST;
+	t->flags |= exact(req) && !req->ended && !req->lost && !x->late ? TXN_CUT_REQUEST : 0;
 	t->flags |= x->st->hole == H2_HOLE_GAP ? TXN_LOST_REQUEST : 0;
 	t->flags |= resp->ended || lost ? 0 : TXN_NO_RESPONSE;
 	t->flags |= req->unknown || resp->unknown ? TXN_UNKNOWN_HEADERS : 0;
@@ -242,6 +243,13 @@ static struct content_message content_of(const struct h2_msg *m)
 	};
 }
 
+/* What there is of messages that never became whole. */
+static void free_messages(struct h2_stream *st)
+{
+	for (int d = 0; d < DIR_COUNT; d++)
+		buf_free(&st->msg[d].message);
+}
+
 static void free_bodies(struct h2_stream *st)
 {
 	for (int d = 0; d < DIR_COUNT; d++)
@@ -269,6 +277,7 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 	h->kept_bytes -= st->kept_bytes;
 	if (st->hole)
 		h->gone[h->gone_n++ % H2_GONE_MAX] = st->id;
+	free_messages(st);
 	if (requests < 0) { /* which side asked was never seen: nothing can be said */
 		free_bodies(st);
 		txn_free(st->txn);
@@ -332,7 +341,10 @@ void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
 
 void h2_txn_message(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b)
 {
-	struct fields q = {0};
+	const struct h2_msg *m = &st->msg[d];
+	bool request = h->requests == (int)d;
+	struct fields q = {0}, own = {0};
+	struct str encoding;
 	struct txn *t;
 
 	if (h->requests < 0)
@@ -341,9 +353,23 @@ void h2_txn_message(struct h2 *h, enum dir d, const struct h2_stream *st, const 
 	t = q.content_type.p && grpc_content_type(q.content_type) ? txn_new(h->conn) : NULL;
 	if (!t)
 		return;
+	find_fields(&own, m);
 	begin_envelope(t, h, st);
 	t->start_ns = t->end_ns = b->ts_ns;
 	t->tid = b->tid;
-	grpc_describe_message(t, &st->msg[d].framing, copy(&t->arena, q.line.path), d == DIR_WRITE);
+	encoding = copy(&t->arena, own.grpc_encoding);
+	grpc_describe_message(t, &m->framing,
+			      &(struct grpc_call){
+				      .path = copy(&t->arena, q.line.path),
+				      .request_encoding = request ? encoding : STR_NONE,
+				      .response_encoding = request ? STR_NONE : encoding,
+			      },
+			      d == DIR_WRITE);
+	*(request ? &t->request_body_bytes : &t->response_body_bytes) =
+		grpc_message_bytes(&m->framing);
+	if (m->message.n)
+		txn_bytes(t, request ? A_REQUEST_BODY_BASE64 : A_RESPONSE_BODY_BASE64,
+			  copy(&t->arena, (struct str){(const char *)m->message.p, m->message.n}));
+	t->flags |= m->message_lost ? (request ? TXN_LOST_REQUEST : TXN_LOST_RESPONSE) : 0;
 	h->sink->ops->txn(h->sink, t);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "core/attr_names.h"
-#include "select/coding.h"
+#include "select/rpc_body.h"
 #include "select/utf8.h"
 
 #define MEDIA_TYPE_MAX 127 /* RFC 6838 section 4.2: type and subtype of 127 characters each */
@@ -18,13 +18,14 @@
 /* One direction of an exchange: where its body and what describes it stand. */
 struct side {
 	const char *headers, *raw, *content, *coding;
+	const char *rpc_encoding, *rpc_content; /* of gRPC */
 };
 
 static const struct side sides[] = {
 	{A_REQUEST_HEADERS, A_REQUEST_BODY_BASE64, A_HTTP_REQUEST_BODY_CONTENT,
-	 A_REQUEST_BODY_CODING},
+	 A_REQUEST_BODY_CODING, A_GRPC_REQUEST_ENCODING, A_GRPC_REQUEST_CONTENT},
 	{A_RESPONSE_HEADERS, A_RESPONSE_BODY_BASE64, A_HTTP_RESPONSE_BODY_CONTENT,
-	 A_RESPONSE_BODY_CODING},
+	 A_RESPONSE_BODY_CODING, A_GRPC_RESPONSE_ENCODING, A_GRPC_RESPONSE_CONTENT},
 };
 
 struct media {
@@ -224,6 +225,52 @@ static void drop(struct txn *t, struct attr *a)
 	t->attr_count--;
 }
 
+static bool is_rpc(const struct txn *t)
+{
+	return strncmp(t->event_name, "rpc.", 4) == 0;
+}
+
+static bool is_protobuf(const struct media *m)
+{
+	return strcmp(m->type, "application/grpc") == 0 ||
+	       strcmp(m->type, "application/grpc+proto") == 0;
+}
+
+static const struct pb_type *type_of_messages(const struct bodies_cfg *cfg, const struct txn *t,
+					      const struct side *side)
+{
+	const struct attr *method = txn_attr(t, A_RPC_METHOD);
+	struct pb_method m = {0};
+
+	if (cfg->protos && method)
+		m = pb_method_find(cfg->protos, method->str);
+	return side == &sides[0] ? m.input : m.output;
+}
+
+/* The messages of a gRPC body; what stays compressed stays octets. */
+static void shape_rpc(const struct bodies_cfg *cfg, struct txn *t, const struct side *side,
+		      struct attr *a, bool cut)
+{
+	const struct attr *encoding = txn_attr(t, side->rpc_encoding);
+	struct rpc_body body = {.framed = a->str,
+				.encoding = encoding ? encoding->str : STR_NONE,
+				.type = type_of_messages(cfg, t, side),
+				.limit = cfg->body_bytes};
+	struct buf json = {0};
+	enum coding_result res = rpc_body_json(&json, &body);
+	struct str v = STR_NONE;
+
+	if (res == CODING_WHOLE || res == CODING_CUT)
+		v = arena_str(&t->arena, json.p, json.n);
+	if (v.p)
+		*a = (struct attr){.name = side->rpc_content, .type = ATTR_JSON, .str = v};
+	else if (body.encoding.n)
+		txn_str(t, side->coding, body.encoding);
+	if (cut || res != CODING_WHOLE)
+		t->flags |= TXN_LIMIT;
+	buf_free(&json);
+}
+
 static void shape(const struct bodies_cfg *cfg, struct txn *t, const struct side *side,
 		  uint64_t on_wire)
 {
@@ -238,11 +285,18 @@ static void shape(const struct bodies_cfg *cfg, struct txn *t, const struct side
 	if (!a)
 		return;
 	media_parse(header_value(t, side->headers, STR("content-type"), list), &m);
+	if (is_rpc(t) && !m.type[0]) /* nobody saw it, but it must have been */
+		put_token(m.type, MEDIA_TYPE_MAX, STR("application/grpc"));
 	if (!wanted(cfg, &m)) {
 		drop(t, a);
 		return;
 	}
 	cut = a->str.n < on_wire;
+	if (is_rpc(t)) {
+		if (is_protobuf(&m))
+			shape_rpc(cfg, t, side, a, cut);
+		return;
+	}
 	codings = header_value(t, side->headers, STR("content-encoding"), list);
 	res = coding_undo(codings, a->str, cfg->body_bytes, &out);
 	if (res != CODING_WHOLE && res != CODING_CUT) {

@@ -13,7 +13,7 @@
 
 #include "core/attr_names.h"
 #include "select/fields.h"
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 #include "writer/json_fields.h"
 #include "writer/json_value.h"
 

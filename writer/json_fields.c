@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "select/fields.h"
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 #include "writer/json_value.h"
 
 #define RUNS_MAX 16 /* of neighbouring fields that are the connection's */

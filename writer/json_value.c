@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "select/fields.h"
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 
 int json_name_make(struct json_name *k, const char *prefix, struct str header)
 {

@@ -15,7 +15,7 @@
 #include "core/version.h"
 #include "select/fields.h"
 #include "select/human.h"
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 #include "writer/json_value.h"
 
 #define LINE_KEEP_BYTES (1u << 20)	 /* room that is kept for the next line */

@@ -12,7 +12,7 @@
 
 #include "select/human.h"
 #include "select/sums.h"
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 
 #define NS_PER_S 1000000000
 

@@ -117,7 +117,8 @@ static void put_attr(struct buf *b, char mark, const struct attr *a, unsigned in
 		put_headers(b, mark, a);
 	else if (a->type == ATTR_STRS)
 		put_lines(b, mark, a);
-	else if ((a->type == ATTR_STR || a->type == ATTR_BYTES) && verbose > 1)
+	else if (verbose > 1 &&
+		 (a->type == ATTR_STR || a->type == ATTR_BYTES || a->type == ATTR_JSON))
 		put_body(b, mark, a->str);
 }
 
@@ -129,9 +130,11 @@ void text_detail(struct buf *b, const struct txn *t, unsigned int verbose)
 	} rows[] = {
 		{A_REQUEST_HEADERS, '>'},
 		{A_HTTP_REQUEST_BODY_CONTENT, '>'},
+		{A_GRPC_REQUEST_CONTENT, '>'},
 		{A_REQUEST_BODY_BASE64, '>'},
 		{A_RESPONSE_HEADERS, '<'},
 		{A_HTTP_RESPONSE_BODY_CONTENT, '<'},
+		{A_GRPC_RESPONSE_CONTENT, '<'},
 		{A_RESPONSE_BODY_BASE64, '<'},
 		{A_WS_CONTENT, '|'},
 		{A_DNS_ANSWERS, '<'},

@@ -208,6 +208,7 @@ static struct txn *exchange(const char *type, const char *coding, struct str bod
 	struct header *h = arena_zalloc(&t->arena, 2 * sizeof(*h));
 	uint32_t n = 0;
 
+	t->event_name = "http.exchange";
 	if (type)
 		h[n++] = (struct header){.name = STR("Content-Type"), .value = str_from(type)};
 	if (coding)
@@ -222,7 +223,7 @@ static struct txn *exchange(const char *type, const char *coding, struct str bod
 /* What becomes of a body: `text` when it is to be content, else octets. */
 static void expect(const char *type, struct str body, uint64_t on_wire, const char *text)
 {
-	struct bodies_cfg cfg = {4096, NULL};
+	struct bodies_cfg cfg = {.body_bytes = 4096};
 	struct txn *t = exchange(type, NULL, body, on_wire);
 	const struct attr *a;
 
@@ -272,7 +273,7 @@ static void text_is_cut_between_characters(void **state)
 
 static void what_cannot_be_undone_stays_and_says_so(void **state)
 {
-	struct bodies_cfg cfg = {4096, NULL};
+	struct bodies_cfg cfg = {.body_bytes = 4096};
 	struct txn *t = exchange("text/plain", "compress", STR("\x1f\x9d..."), 5);
 	const struct attr *a;
 
@@ -289,7 +290,7 @@ static void what_cannot_be_undone_stays_and_says_so(void **state)
 
 static void types_choose(void **state)
 {
-	struct bodies_cfg cfg = {4096, "text/*,*JSON"};
+	struct bodies_cfg cfg = {.body_bytes = 4096, .types = "text/*,*JSON"};
 	struct txn *t = exchange("application/ld+json", NULL, STR("{}"), 2);
 
 	(void)state;

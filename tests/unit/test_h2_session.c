@@ -144,7 +144,8 @@ static void on_txn(struct proto_sink *s, struct txn *t)
 		assert_true(!j->whole || !txn_attr(t, A_INTERIM) == !st->interim);
 	}
 	if (j->whole) {
-		assert_int_equal(t->flags & ~(unsigned int)TXN_NO_RESPONSE, 0);
+		assert_int_equal(t->flags & ~(unsigned int)(TXN_NO_RESPONSE | TXN_CUT_REQUEST), 0);
+		assert_true(!(t->flags & TXN_CUT_REQUEST) || st->end != TALK_WHOLE);
 		assert_true(ended || st->end != TALK_WHOLE);
 		assert_int_equal(t->outcome == OUTCOME_ABORTED, !ended);
 	}

@@ -503,8 +503,8 @@ static void test_every_type_of_attribute(void **state)
 	txn_strs(s->t, A_DNS_RESOLVED_IP, NULL, 0);
 	txn_bool(s->t, A_WS_OPCODE, true);
 	txn_bool(s->t, A_WS_CLOSE_CODE, false);
-	txn_json(s->t, A_GRPC_REQUEST_MESSAGES, STR("[\n{\"a\":\r\n1}\n]"));
-	txn_json(s->t, A_GRPC_RESPONSE_MESSAGES, STR_NONE);
+	txn_json(s->t, A_GRPC_REQUEST_CONTENT, STR("[\n{\"a\":\r\n1}\n]"));
+	txn_json(s->t, A_GRPC_RESPONSE_CONTENT, STR_NONE);
 	txn_str(s->t, A_URL_PATH, STR_NONE);
 	txn_str(s->t, A_URL_QUERY, STR(""));
 	txn_bytes(s->t, A_RESPONSE_BODY_BASE64, STR_NONE);
@@ -513,8 +513,8 @@ static void test_every_type_of_attribute(void **state)
 	expect_json(o, A_DNS_RESOLVED_IP, "[]");
 	expect_json(o, A_WS_OPCODE, "true");
 	expect_json(o, A_WS_CLOSE_CODE, "false");
-	expect_json(o, A_GRPC_REQUEST_MESSAGES, "[{\"a\":1}]");
-	expect_absent(o, A_GRPC_RESPONSE_MESSAGES);
+	expect_json(o, A_GRPC_REQUEST_CONTENT, "[{\"a\":1}]");
+	expect_absent(o, A_GRPC_RESPONSE_CONTENT);
 	expect_absent(o, A_URL_PATH);
 	expect_json(o, A_URL_QUERY, "\"\"");
 	expect_absent(o, A_RESPONSE_BODY_BASE64);

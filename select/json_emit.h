@@ -3,8 +3,8 @@
  * JSON values (RFC 8259) appended to a buffer, whose error is sticky. Whatever the bytes are, what comes
  * out is valid UTF-8 and one line. Values, keys and commas are the caller's business.
  */
-#ifndef TLSLENS_WRITER_JSON_EMIT_H
-#define TLSLENS_WRITER_JSON_EMIT_H
+#ifndef TLSLENS_SELECT_JSON_EMIT_H
+#define TLSLENS_SELECT_JSON_EMIT_H
 
 #include "core/buf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "writer/json_emit.h"
+#include "select/json_emit.h"
 
 #include "select/utf8.h"
 
