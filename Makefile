@@ -27,7 +27,7 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
 	nghttp2-proxy haproxy python3-h2 python3-grpcio iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
-	libwolfssl-dev libmbedtls-dev libnss3-dev nodejs xz-utils procps util-linux runc
+	libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils procps util-linux runc
 
 CC = gcc
 CLANG ?= clang

@@ -111,6 +111,31 @@ get() { # PATH [CURL OPTIONS...]
 	curl -s --cacert "$work/cert.pem" "$@" "https://localhost:$port$path"
 }
 
+# start_caddy: Go's; sets $port and $caddy, serves /hello with the certificate of make_certificate.
+start_caddy() {
+	local tries
+	for tries in 1 2 3 4 5; do
+		port=$((20000 + RANDOM % 20000))
+		cat >"$work/Caddyfile" <<-CADDY
+			{
+				admin off
+				auto_https off
+			}
+			https://localhost:$port {
+				bind 127.0.0.1
+				tls $work/cert.pem $work/key.pem
+				respond /hello "hello over TLS"
+			}
+		CADDY
+		HOME=$work XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work \
+			caddy run --config "$work/Caddyfile" >"$work/caddy" 2>&1 &
+		caddy=$!
+		started+=($caddy)
+		wait_for 10 get /hello && return
+	done
+	cat "$work/caddy"
+	return 1
+}
 # start_tracing ARGS...: sets $tracer once every probe is in place; its streams go to $work/out and $work/err.
 # Descriptors 6 and 7 are the tests' own.
 start_tracing() {

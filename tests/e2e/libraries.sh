@@ -46,6 +46,14 @@ build() {
 	gcc -O2 -o "$work/$name" "$here/talk/$source.c" "$@"
 }
 
+# build_go NAME FLAGS...
+build_go() {
+	local name=$1
+	shift
+	CGO_ENABLED=0 GO111MODULE=off GOCACHE=$(realpath "$BUILD")/gocache \
+		go build -o "$work/$name" "$@" "$here/talk/talk.go"
+}
+
 # serve COMMAND...: starts a server that prints its port; sets $server and $port
 serve() {
 	rm -f "$work/port"
@@ -88,6 +96,9 @@ build mbedtls mbedtls -lmbedtls -lmbedx509 -lmbedcrypto
 # shellcheck disable=SC2046
 build nss nss $(pkg-config --cflags --libs nss)
 
+build_go go
+build_go go-stripped -ldflags="-s -w"
+
 both openssl shared plain "OpenSSL $(version libssl3)"
 both openssl "static, symbols in .symtab" static "OpenSSL $(version libssl-dev)"
 both openssl "static, symbols in .dynsym" exported "OpenSSL $(version libssl-dev)"
@@ -95,6 +106,8 @@ both openssl "BoringSSL, shared" boringssl "BoringSSL $(version android-libborin
 both gnutls shared gnutls "GnuTLS $(version libgnutls30)"
 both wolfssl shared wolfssl "wolfSSL $(dpkg-query -W -f '${source:Version}' libwolfssl-dev)"
 both mbedtls shared mbedtls "Mbed TLS $(version libmbedtls-dev)"
+both go "static, symbols in .symtab" go "$(go env GOVERSION)"
+both go "static, stripped" go-stripped "$(go env GOVERSION)"
 client nss shared nss "NSS $(version libnss3)"
 
 cp "$work/static" "$work/bare" && strip "$work/bare"
@@ -152,6 +165,12 @@ serve_gnutls
 start_tracing --duration 20 -p "$server" -o json && curl -s -o /dev/null -k "https://127.0.0.1:$port/hello"
 stop_tracing
 row gnutls shared gnutls-serv "GnuTLS $(version gnutls-bin)" server "$work/out" /hello
+
+start_caddy
+start_tracing --duration 20 -p "$caddy" -o json && get /hello --http1.1 >"$work/got"
+stop_tracing
+row go "static, stripped" caddy "caddy $(version caddy), $(go version "$(command -v caddy)" | cut -d ' ' -f 2)" \
+	server "$work/out" /hello
 
 # What differs from machine to machine is the version.
 lines_of() {
