@@ -78,7 +78,10 @@ struct source_ops {
 	void (*close)(void *self);
 };
 
-extern const struct source_ops source_bpf, source_recording, source_memory;
+extern const struct source_ops source_bpf, source_recording, source_pcapng, source_memory;
+
+/* The row that reads a file, by how it begins; one that cannot be looked at is the recording's to refuse. */
+const struct source_ops *source_of_file(const char *path);
 
 /*
  * Checks a record that came from outside: type known or skippable, len in range, inner lengths within it.

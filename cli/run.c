@@ -111,7 +111,7 @@ static int open_source(struct run *r)
 	}
 	if (cfg->mode == MODE_TRACE && check_given(&cfg->given))
 		return -ENOEXEC;
-	r->ops = cfg->mode == MODE_REPLAY ? &source_recording : &source_bpf;
+	r->ops = cfg->mode == MODE_REPLAY ? source_of_file(cfg->replay_path) : &source_bpf;
 	return r->ops->open(&r->source, &scfg);
 }
 

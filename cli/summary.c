@@ -83,7 +83,7 @@ void summary_proc(FILE *out, const struct flow_proc_stats *p)
 	if (p->counters.hdr.type == EV_COUNTERS)
 		put_balance(out, &p->counters);
 	else
-		fputs("    the kernel side's counters are missing: the recording was cut\n", out);
+		fputs("    the kernel side's counters are missing from the file\n", out);
 }
 
 const char *summary_reason(const struct summary_totals *t)

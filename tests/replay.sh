@@ -22,10 +22,29 @@ same() {
 	fi
 }
 
+# back NAME OPTIONS...: what the packets of a recording say when they are read back
+back() {
+	local name=$1
+	shift
+	if "$TLSLENS" replay "$name.raw" --body 65536 "$@" -o "json:$work/a" -w "$work/packets" 2>"$work/err" &&
+		"$TLSLENS" replay "$work/packets" --body 65536 "$@" -o "json:$work/b" 2>>"$work/err" &&
+		../../same_lines.py "$work/a" "$work/b" >>"$work/err" &&
+		! grep skipped "$work/err" >/dev/null; then
+		echo "ok - $name.raw and its packets say the same${*:+ ($*)}"
+	else
+		echo "not ok - $name.raw and its packets say the same${*:+ ($*)}"
+		sed 's/^/# /' "$work/err"
+		failures=$((failures + 1))
+	fi
+}
+
 for raw in *.raw; do
 	name=${raw%.raw}
 	same "$name" jsonl -o json
 	same "$name" txt -o text -v
 	same "$name" pcapng -w -
+	back "$name"
+	back "$name" --pcap-framing tcp
+	back "$name" --no-redact
 done
 [ $failures -eq 0 ]

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares the JSON of a recording with that of the pcapng written from it, line by line and key by key, but for
+what pcapng does not carry (docs/pcapng.md)."""
+import json
+import sys
+
+NOT_CARRIED = {
+    "process.command_line", "process.linux.cgroup", "process.parent_pid", "process.user.id",
+    "process.user.name", "thread.name", "tlslens.conn.id", "tlslens.conn.source",
+    "tls.protocol.version", "tls.cipher", "tls.next_protocol", "tlslens.peer.dns_name",
+    "container.image.name", "container.runtime.name", "k8s.pod.uid", "k8s.container.name", "k8s.node.name",
+}
+
+
+def carried(line):
+    v = {k: x for k, x in json.loads(line).items() if k not in NOT_CARRIED}
+    for side in ("request", "response"):
+        # a secret is masked in the packets as a whole, so parts of it that were shown are not there
+        for h in v.get(f"tlslens.{side}.headers", []):
+            if "***" in h.get("value", ""):
+                h["value"] = "***"
+    return v
+
+
+def main():
+    recording, packets = ([carried(x) for x in open(p, encoding="utf-8")] for p in sys.argv[1:3])
+    wrong = len(recording) != len(packets)
+    if wrong:
+        print(f"{len(recording)} lines and {len(packets)}")
+    for i, (a, b) in enumerate(zip(recording, packets)):
+        for key in sorted(set(a) | set(b)):
+            if a.get(key) != b.get(key):
+                print(f"line {i + 1}: {key}: {a.get(key)!r} and {b.get(key)!r}"[:200])
+                wrong = True
+    if not recording:
+        print("no lines")
+    sys.exit(wrong or not recording)
+
+
+main()
