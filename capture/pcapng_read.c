@@ -333,7 +333,7 @@ static int next_block(struct pcapng_reader *r, uint32_t *type, uint32_t *len)
 
 int pcapng_read(struct pcapng_reader *r, struct pcapng_block *out)
 {
-	uint32_t type, len;
+	uint32_t type = 0, len = 0;
 	struct body b;
 	int res;
 
