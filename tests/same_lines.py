@@ -7,9 +7,11 @@ import sys
 
 NOT_CARRIED = {
     "process.command_line", "process.linux.cgroup", "process.parent_pid", "process.user.id",
-    "process.user.name", "thread.name", "tlslens.conn.id", "tlslens.conn.source",
+    "process.user.name", "process.vpid", "tlslens.process.mnt_namespace", "tlslens.process.net_namespace",
+    "tlslens.process.pid_namespace", "tlslens.process.cgroup_id", "thread.name", "tlslens.conn.id", "tlslens.conn.source",
     "tls.protocol.version", "tls.cipher", "tls.next_protocol", "tlslens.peer.dns_name",
-    "container.image.name", "container.runtime.name", "k8s.pod.uid", "k8s.container.name", "k8s.node.name",
+    "container.image.name", "container.runtime.name", "k8s.pod.uid", "k8s.container.name",
+    "k8s.node.name",
 }
 
 
@@ -18,7 +20,7 @@ def carried(line):
     for side in ("request", "response"):
         # a secret is masked in the packets as a whole, so parts of it that were shown are not there
         for h in v.get(f"tlslens.{side}.headers", []):
-            if "***" in h.get("value", ""):
+            if "***" in (h.get("value") or ""):
                 h["value"] = "***"
     return v
 
