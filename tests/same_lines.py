@@ -8,7 +8,8 @@ import sys
 NOT_CARRIED = {
     "process.command_line", "process.linux.cgroup", "process.parent_pid", "process.user.id",
     "process.user.name", "process.vpid", "tlslens.process.mnt_namespace", "tlslens.process.net_namespace",
-    "tlslens.process.pid_namespace", "tlslens.process.cgroup_id", "thread.name", "tlslens.conn.id", "tlslens.conn.source",
+    "tlslens.process.pid_namespace", "tlslens.process.cgroup_id", "thread.name",
+    "tlslens.conn.id", "tlslens.conn.source",
     "tls.protocol.version", "tls.cipher", "tls.next_protocol", "tlslens.peer.dns_name",
     "container.image.name", "container.runtime.name", "k8s.pod.uid", "k8s.container.name",
     "k8s.node.name",
