@@ -12,7 +12,11 @@ make_certificate
 mkdir "$work/www"
 head -c 200000 /dev/zero | tr '\0' 'z' >"$work/www/long"
 head -c 3000 /dev/urandom >"$work/www/sums"
-start_nginx || exit 1
+other=$((40000 + RANDOM % 9000))
+start_nginx "" "server {
+	listen 127.0.0.1:$other ssl http2; ssl_certificate cert.pem; ssl_certificate_key key.pem;
+	location /two { return 200 two; }
+}" || exit 1
 $python "$here/grpc_calls.py" server "$work/cert.pem" "$work/key.pem" >"$work/port" 2>"$work/err" &
 server=$!
 started+=($server)
@@ -30,9 +34,10 @@ for i in 1 2 3 4 5; do $c "$url/hello?$i" >/dev/null; done
 $c -d user=me "$url/upload" >/dev/null
 $c "$url/sums" >/dev/null
 $c "$url/long" >/dev/null
+$c --http2 "https://localhost:$3/two" "https://localhost:$3/two?again" >/dev/null
 SH
 "$program" -p "$worker,$server,$client" --snap 8192 --body 4096 -o json:"$work/json" -w "$work/pcapng" \
-	-- sh "$work/session.sh" "$port" "$work" >"$work/out" 2>"$work/err"
+	-- sh "$work/session.sh" "$port" "$work" "$other" >"$work/out" 2>"$work/err"
 status=$?
 echo stop >&6
 exec 6>&-
@@ -54,6 +59,9 @@ check "HTTP/1, gRPC and truncated ones are there" equal kinds "$(json "$work/jso
 	any(x.get('tlslens.truncated') for x in t)]")" "[True, True, True]"
 check "every HTTP/1 request is dissected" equal requests "$(ask -Y http.request | wc -l)" \
 	"$(exchanges "x.get('network.protocol.version') == '1.1'")"
+check "every HTTP/2 request from the first byte is dissected" equal requests \
+	"$(ask -Y 'http2.headers.path contains "/two"' | wc -l)" "$(exchanges "x.get('url.path') == '/two'")"
+check "they are seen at both ends" equal ends "$(exchanges "x.get('url.path') == '/two'")" 4
 check "a process is an interface" equal requests \
 	"$(ask -Y 'http.request && frame.interface_name contains "nginx["' | wc -l)" 8
 mkdir "$work/objects"
@@ -61,5 +69,10 @@ ask -q --export-objects "http,$work/objects" >"$work/check.out"
 check "an object has the right sum" cmp "$work/www/sums" "$work/objects/sums"
 check "tshark reads it whole" ask -q -z expert,error
 check "nothing is malformed" equal errors "$(grep -c Errors "$work/check.out")" 0
+check "every line is valid by the schema" $python -c '
+import json, sys, jsonschema
+v = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))
+for line in open(sys.argv[2], encoding="utf-8"):
+    v.validate(json.loads(line))' "$here/../../docs/schema.json" "$work/json"
 check "the packets read back give the same JSON" back
 finish
