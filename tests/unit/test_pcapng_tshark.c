@@ -368,6 +368,55 @@ static void test_dns(void **state)
 	maker_remove(&m);
 }
 
+/* A server's socket is bound to any address: each of its clients is a conversation of its own. */
+static void test_datagrams_of_many_peers(void **state)
+{
+	static const char *const peers[] = {"10.0.0.1", "10.0.0.2"};
+	struct identity id = maker_process(53, "unbound", "");
+	struct maker m;
+
+	(void)state;
+	maker_open(&m, NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct conn c = maker_conn(1 + i, &id, "0.0.0.0", 53, peers[i], 40001);
+
+		c.transport = TRANSPORT_UDP;
+		c.plain = true;
+		SEND(&m, &c, DIR_READ, dns_query);
+		SEND(&m, &c, DIR_WRITE, dns_answer);
+		maker_end(&m, &c);
+	}
+	finish(&m);
+	assert_fields(&m, "dns", "-e ip.src -e ip.dst -e udp.stream -e dns.a",
+		      "10.0.0.1\t0.0.0.0\t0\t\n0.0.0.0\t10.0.0.1\t0\t1.2.3.4\n"
+		      "10.0.0.2\t0.0.0.0\t1\t\n0.0.0.0\t10.0.0.2\t1\t1.2.3.4\n");
+	maker_remove(&m);
+}
+
+/* A socket of the same host has no addresses; documentation addresses stand for them. */
+static void test_unix_socket(void **state)
+{
+	struct identity id = maker_process(4242, "dockerd", "");
+	struct conn c = maker_conn(1, &id, CLIENT, 40001, SERVER, 80);
+	struct maker m;
+
+	(void)state;
+	c.transport = TRANSPORT_UNIX;
+	c.family = ADDR_UNIX;
+	c.source = PEER_KERNEL;
+	c.role = ROLE_SERVER;
+	c.plain = true;
+	maker_open(&m, NULL);
+	maker_text(&m, &c, DIR_READ, GET("/info"));
+	maker_text(&m, &c, DIR_WRITE, OK_HELLO);
+	maker_end(&m, &c);
+	finish(&m);
+	assert_fields(&m, "http.request", "-e http.request.uri -e ip.dst", "/info\t192.0.2.254\n");
+	assert_fields(&m, "http.response", "-e http.file_data", "hello\n");
+	assert_int_equal(count_packets(&m, "frame.comment contains \"a Unix socket\""), 1);
+	maker_remove(&m);
+}
+
 static void test_websocket(void **state)
 {
 	struct identity id = maker_process(4242, "chat", "");
@@ -567,6 +616,8 @@ int main(void)
 		cmocka_unit_test(test_rotated),
 		cmocka_unit_test(test_packet_filter),
 		cmocka_unit_test(test_dns),
+		cmocka_unit_test(test_datagrams_of_many_peers),
+		cmocka_unit_test(test_unix_socket),
 		cmocka_unit_test(test_websocket),
 		cmocka_unit_test(test_both_ends),
 		cmocka_unit_test(test_gap_padded),
