@@ -94,7 +94,7 @@ $(BUILD)/$(DESCRIPTOR).pb-c.o: $(BUILD)/$(DESCRIPTOR).pb-c.c
 	$(call run,CC,$@) $(CC) $(CPPFLAGS) -w -O2 -g -c -o $@ $<
 
 # The kernel side: each file by itself, linked into one object, turned into one skeleton.
-BPF_SRCS = $(wildcard bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
+BPF_SRCS = $(wildcard bpf/*.bpf.c bpf/uprobes/*.bpf.c bpf/kprobes/*.bpf.c)
 BPF_OBJS = $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o)
 BPF_ARCH = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -I. \

@@ -20,33 +20,4 @@ static __always_inline long cipher_read(__u8 *bytes, __u64 from, __u64 n)
 		       : -1;
 }
 
-struct user_iovec {
-	__u64 base, len;
-};
-
-/* Where the bytes of a send begin, and how many lie there; the registers are those of the system call. */
-static __always_inline struct user_iovec sent_bytes(const struct pt_regs *r)
-{
-	struct user_iovec v = {REGS_ARG2(r), REGS_ARG3(r)};
-	__u64 iov = REGS_ARG2(r);
-
-	switch (REGS_SYSCALL(r)) {
-	case SYS_WRITE:
-	case SYS_SENDTO:
-		return v;
-	case SYS_SENDMSG:
-		if (bpf_probe_read_user(&iov, sizeof(iov), (const void *)(iov + MSGHDR_IOV)))
-			break;
-		/* fall through */
-	case SYS_WRITEV:
-		if (!bpf_probe_read_user(&v, sizeof(v), (const void *)iov))
-			return v;
-		break;
-	default:
-		break;
-	}
-	v.base = v.len = 0;
-	return v;
-}
-
 #endif

@@ -87,21 +87,21 @@ static __always_inline void conn_key_fill(struct conn_key *k, const struct proc_
 static __always_inline long conn_put_end(struct proc_state *p, const struct conn_key *k,
 					 const struct conn_state *c)
 {
-	struct ev_conn_end e = {.conn = k->ctx, .gen = c->gen};
+	struct ev_conn_end e = {.conn = k->ctx, .gen = c->at.gen};
 
 	hdr_fill(&e.hdr, EV_CONN_END, sizeof(e), p->start_ns);
-	e.off[0] = c->off[0];
-	e.off[1] = c->off[1];
-	e.lost[0] = c->lost[0];
-	e.lost[1] = c->lost[1];
+	e.off[0] = c->at.off[0];
+	e.off[1] = c->at.off[1];
+	e.lost[0] = c->at.lost[0];
+	e.lost[1] = c->at.lost[1];
 	return event_put(p, &e, sizeof(e));
 }
 
 static __always_inline void conn_renew(struct conn_state *c, __u32 flags)
 {
-	c->gen = NEXT_ID(gen);
-	c->off[0] = c->off[1] = 0;
-	c->lost[0] = c->lost[1] = 0;
+	c->at.gen = NEXT_ID(gen);
+	c->at.off[0] = c->at.off[1] = 0;
+	c->at.lost[0] = c->at.lost[1] = 0;
 	c->sock = c->sock_addr = 0;
 	c->flags = flags;
 }
@@ -119,7 +119,7 @@ static APART struct conn_state *conn_get(struct proc_state *p, const struct conn
 		}
 		return c;
 	}
-	fresh.gen = NEXT_ID(gen);
+	fresh.at.gen = NEXT_ID(gen);
 	/* Another thread may be first: then its state is the one. */
 	bpf_map_update_elem(&conns, k, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&conns, k);
@@ -135,7 +135,7 @@ static APART void conn_end(struct proc_state *p, const struct conn_key *k)
 
 	if (!c)
 		return;
-	if (!(c->flags & CONN_ANNOUNCED) && !c->off[0] && !c->off[1]) {
+	if (!(c->flags & CONN_ANNOUNCED) && !c->at.off[0] && !c->at.off[1]) {
 		bpf_map_delete_elem(&conns, k); /* nothing was ever told of it */
 		return;
 	}

@@ -54,6 +54,13 @@ struct sock {
 	struct socket *sk_socket;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	__u8 sk_shutdown;
+	unsigned int sk_kern_sock : 1;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt, copied_seq, write_seq, snd_una;
+	__u64 bytes_received, bytes_acked;
 };
 
 struct inode {
@@ -146,12 +153,20 @@ struct task_struct {
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define SOCK_DGRAM 2
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define RCV_SHUTDOWN 1
+#define MSG_OOB 1
+#define MSG_PEEK 2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
-#define MSGHDR_IOV 16 /* offset of msg_iov in a 64-bit struct msghdr */
+#define TLS_TYPE_MIN 0x14 /* change_cipher_spec */
 #define TLS_APPLICATION_DATA 0x17
 #define TLS_MAJOR 3
+#define TLS_MINOR_MAX 4
 #define TLS_HEADER_BYTES 5
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

@@ -95,6 +95,24 @@ struct {
 	__type(value, struct sock_state);
 } socks __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, VECTORS_MAX);
+	__type(key, __u64);
+	__type(value, struct vector_call);
+} vectors __weak SEC(".maps");
+
+/* Ids of sockets that user space has no use for. A program takes an entry away when it has seen it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, REFUSALS_MAX);
+	__type(key, __u64);
+	__type(value, __u8);
+} refusals __weak SEC(".maps");
+
+/* How many were put in: sockets look there only when there are new ones. */
+volatile __u64 refusals_made __weak;
+
 /*
  * A record while its payload is copied. Too big for a per-CPU map (the kernel's limit is 32 KiB a value),
  * so an array with SCRATCH_SLOTS elements for each CPU.
@@ -102,7 +120,7 @@ struct {
 struct scratch {
 	__u64 busy;
 	/* The page beyond lets the verifier accept a whole page read at any start within the payload. */
-	char rec[sizeof(struct ev_data) + EV_PART_MAX_BYTES + FAULT_PAGE_BYTES];
+	char rec[SCRATCH_HEAD_BYTES + EV_PART_MAX_BYTES + FAULT_PAGE_BYTES];
 };
 
 struct {
@@ -111,6 +129,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratch __weak SEC(".maps");
+
+/* What a program on sockets needs beside its stack, which is too small for it: struct sock_work. */
+struct work {
+	__u64 busy;
+	char room[WORK_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_SLOTS); /* times the CPUs; set by the loader */
+	__type(key, __u32);
+	__type(value, struct work);
+} works __weak SEC(".maps");
 
 struct run_ids last_id __weak;
 

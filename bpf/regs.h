@@ -42,6 +42,12 @@ struct pt_regs {
 #define SYS_RECVFROM 45
 #define SYS_SENDMSG 46
 #define SYS_RECVMSG 47
+#define SYS_RECVMMSG 299
+#define SYS_SENDMMSG 307
+#define SYS_PREADV2 327
+#define SYS_PWRITEV2 328
+/* Whether a system call is in progress: what it returns is set to this before it begins. */
+#define REGS_IN_SYSCALL(r) ((long)(r)->ax == -38 /* ENOSYS */)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	unsigned long regs[31], sp, pc, pstate, orig_x0;
@@ -73,6 +79,11 @@ struct pt_regs {
 #define SYS_RECVFROM 207
 #define SYS_SENDMSG 211
 #define SYS_RECVMSG 212
+#define SYS_RECVMMSG 243
+#define SYS_SENDMMSG 269
+#define SYS_PREADV2 286
+#define SYS_PWRITEV2 287
+#define REGS_IN_SYSCALL(r) ((r)->syscallno >= 0)
 #else
 #error "which architecture?"
 #endif

@@ -8,20 +8,27 @@
 
 #include "bpf/event.h"
 
-#define PROCS_MAX 8192	     /* traced processes alive, or ended and not yet accounted for */
-#define CONNS_MAX 65536	     /* contexts alive */
-#define THREADS_MAX 16384    /* threads that ever made a TLS call and still live */
-#define GOROUTINES_MAX 16384 /* goroutines that are within a TLS call */
-#define SOCKS_MAX 65536	     /* sockets seen below a TLS call; the least recently used goes */
+#define PROCS_MAX 8192	  /* traced processes alive, or ended and not yet accounted for */
+#define CONNS_MAX 65536	  /* contexts alive */
+#define THREADS_MAX 16384 /* threads that ever made a TLS call and still live */
+#define GOROUTINES_MAX \
+	16384 /* goroutines that are within a TLS call, and calls of processes that switch stacks */
 #define WATCH_CGROUPS_MAX 4096
 #define WATCH_UIDS_MAX 64
 #define CGROUP_DEPTH_MAX 16 /* groups above a process that are looked at */
-#define CALL_DEPTH 4	    /* calls on distinct contexts open at once on one thread (TLS in TLS) */
-#define CALL_PARTS_MAX 520  /* records of one call */
+#define SOCKS_MAX 65536	    /* sockets used by traced processes; the least recently used goes */
+#define REFUSALS_MAX 8192   /* sockets that nobody wants, until their next call; the oldest goes */
+#define VECTORS_MAX 4096 /* threads that use sendmmsg or recvmmsg; the least recently used goes */
+#define VECTOR_SEGMENTS_MAX 16 /* of one message: beyond that its length is not checked */
+#define CALL_DEPTH 4	   /* calls on distinct contexts open at once on one thread (TLS in TLS) */
+#define CALL_PARTS_MAX 520 /* records of one call */
 #define SNAP_MAX_BYTES (16u << 20)
 #define GAP_PART_MAX_BYTES (1u << 30) /* `want` of one record that carries nothing */
 #define SCRATCH_SLOTS 4 /* per CPU: programs that preempted each other while copying */
 #define FAULT_PAGE_BYTES 4096
+#define SCRATCH_HEAD_BYTES 128 /* before the payload of a record */
+#define WORK_BYTES 512
+#define GATHER_STEPS 64	      /* pieces of one record: segments, pages and their beginnings */
 #define DIRECT_MIN_BYTES 4096 /* below that the scratch buffer is cheaper than a dynptr */
 #define CIPHER_WATCH_NS \
 	1000000000ull /* ciphertext of a context is looked for at sockets that long */
@@ -43,6 +50,8 @@ enum watch_bit {
 enum proc_flag {
 	PROC_FOLLOW = 1 << 0, /* its children are traced from their first instruction */
 	PROC_EXITED = 1 << 1, /* its last thread has ended; kept until the counters were read */
+	PROC_PLAIN = 1 << 2,  /* the bytes of its plain sockets are wanted, too */
+	PROC_BORN = 1 << 3,   /* traced from its first instruction, or that of its image */
 };
 
 /* struct ev_counters without its header; added to with atomics, from any CPU. */
@@ -79,25 +88,46 @@ enum conn_flag {
 	CONN_ANNOUNCED = 1 << 2,  /* EV_SOCK of .sock was written */
 };
 
-struct conn_state {
+/* How far a connection is, by enum dir. */
+struct positions {
 	__u64 gen;
-	__u64 off[2], lost[2]; /* by enum dir */
-	__u64 sock;	       /* struct ev_sock.sock, 0: none proven */
-	__u64 sock_addr;       /* kernel address of it: key of the socket table */
-	__u32 flags;	       /* enum conn_flag */
+	__u64 off[2], lost[2];
+};
+
+struct conn_state {
+	struct positions at;
+	__u64 sock;	 /* struct ev_sock.sock, 0: none proven */
+	__u64 sock_addr; /* kernel address of it: key of the socket table */
+	__u32 flags;	 /* enum conn_flag */
 	__u32 open; /* calls between their entry and their return, and CONN_CLOSING; of Go only */
+};
+
+enum sock_kind {
+	SOCK_NEW = 0,	/* nothing moved on it yet that would say */
+	SOCK_PLAIN = 1, /* a stream that does not begin with a TLS record */
+	SOCK_UDP = 2,
+	SOCK_TLS = 3,	 /* of its bytes only the hellos are of use */
+	SOCK_NOBODY = 4, /* the kernel's own, or of a family that nobody parses */
 };
 
 /* Key: address of the struct sock. */
 struct sock_state {
-	__u64 sock; /* unique in a run */
+	struct positions at; /* of its bytes; of those of TLS as long as the hellos may come */
+	__u64 sock;	     /* unique in a run */
 	__u64 ino; /* of the sockfs inode: tells reuses of an address apart where no close is seen */
 	__u64 start_ns;
-	__u32 tgid; /* who was told */
+	__u64 refusals_seen; /* the table of refusals was looked at when there were that many */
+	__u32 tgid;	     /* who was told; it lives, or did when the socket was last used */
+	__u16 rport;	     /* of a datagram socket, as announced */
+	__u8 kind;	     /* enum sock_kind */
 	__u8 announced;
-	__u8 connected; /* connect() was seen */
-	__u8 tcp;	/* its end will be seen, so that until then the address is this socket's */
-	__u8 pad;
+	__u8 opened;	    /* as in struct ev_sock.accepted */
+	__u8 begun[2];	    /* by enum dir: bytes moved */
+	__u8 from_start[2]; /* and they are counted from the socket's first one */
+	__u8 hello_over[2];
+	__u8 tcp;     /* its end will be seen, so that until then the address is this socket's */
+	__u8 refused; /* nobody wants its bytes */
+	__u8 pad[7];
 };
 
 /* What the socket calls within a TLS call say about its context. */
@@ -134,6 +164,16 @@ struct call_stack {
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];
+};
+
+#define VECTOR_UNKNOWN 0xffffffffu
+
+/* Key: pid_tgid. A sendmmsg or recvmmsg, which moves one message of a vector after the other. */
+struct vector_call {
+	__u64 sp, vector; /* with fd, number and length: tells calls apart */
+	__u32 fd, syscall;
+	__u32 length;
+	__u32 next; /* message, or VECTOR_UNKNOWN */
 };
 
 struct run_ids {

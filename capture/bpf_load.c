@@ -173,6 +173,8 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 	err = bpf_map__set_max_entries(s->maps.ring, ring_bytes);
 	if (!err)
 		err = bpf_map__set_max_entries(s->maps.scratch, (uint32_t)cpus * SCRATCH_SLOTS);
+	if (!err)
+		err = bpf_map__set_max_entries(s->maps.works, (uint32_t)cpus * SCRATCH_SLOTS);
 	return err;
 }
 
@@ -243,7 +245,7 @@ static int attach_hooks(struct bpf_side *b, const struct features *has)
 		s->links.sock_syscall = bpf_program__attach(s->progs.sock_syscall);
 	}
 	if (s->links.sock_sent && s->links.sock_received)
-		b->socket_probe = "sock_length";
+		b->socket_probe = "tracepoint";
 	else if (s->links.sock_syscall)
 		b->socket_probe = "sys_enter";
 	else
@@ -336,6 +338,26 @@ int bpf_ring_fd(const struct bpf_side *b)
 const char *bpf_socket_probe(const struct bpf_side *b)
 {
 	return b->socket_probe;
+}
+
+void bpf_sweep(struct bpf_side *b)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	int err = bpf_prog_test_run_opts(bpf_program__fd(b->skel->progs.sock_sweep), &run);
+
+	if (err)
+		log_debug("sweep of sockets: %s", strerror(-err));
+}
+
+int bpf_refuse(struct bpf_side *b, uint64_t sock)
+{
+	uint8_t refused = 1;
+	int err =
+		bpf_map_update_elem(bpf_map__fd(b->skel->maps.refusals), &sock, &refused, BPF_ANY);
+
+	if (!err)
+		__atomic_add_fetch(&b->skel->bss->refusals_made, 1, __ATOMIC_RELEASE);
+	return err;
 }
 
 int bpf_proc_put(struct bpf_side *b, uint32_t tgid, const struct proc_state *p)

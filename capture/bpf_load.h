@@ -31,8 +31,16 @@ void bpf_unload(struct bpf_side *b);
 
 const struct attach_progs *bpf_progs(const struct bpf_side *b);
 int bpf_ring_fd(const struct bpf_side *b);
-/* How sockets are proven: "sock_length", "sys_enter", or "none". */
+/* How socket calls are seen: "tracepoint", "sys_enter" (whose they are, not their bytes), or "none". */
 const char *bpf_socket_probe(const struct bpf_side *b);
+
+/*
+ * Sockets that close without being seen: those that are gone by now are told. When paused, the final positions of
+ * all that are left. To be called now and then.
+ */
+void bpf_sweep(struct bpf_side *b);
+/* Nobody wants the bytes of this socket (struct ev_sock.sock): they are only counted. 0 or a negative errno. */
+int bpf_refuse(struct bpf_side *b, uint64_t sock);
 
 /* The process table; what is in it is traced. 0 or a negative errno (-ENOENT). */
 int bpf_proc_put(struct bpf_side *b, uint32_t tgid, const struct proc_state *p);

@@ -108,10 +108,10 @@ int inject_conn_end(struct inject *q, struct proc_key proc, const struct conn_ke
 	if (!e)
 		return -ENOMEM;
 	e->conn = key->ctx;
-	e->gen = conn->gen;
+	e->gen = conn->at.gen;
 	for (int d = 0; d < 2; d++) {
-		e->off[d] = conn->off[d];
-		e->lost[d] = conn->lost[d];
+		e->off[d] = conn->at.off[d];
+		e->lost[d] = conn->at.lost[d];
 	}
 	return 0;
 }

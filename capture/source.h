@@ -32,6 +32,7 @@ struct source_cfg {
 	bool command_tree;	      /* arm the command's descendants by ptrace */
 	unsigned int ring_mb;
 	uint32_t snap_bytes; /* of one call; 0 keeps none */
+	bool plain;	     /* bytes of sockets without TLS, too */
 	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
 	 * tracepoints of sockets; NULL: the best the kernel has. */
 	const char *probes;
@@ -68,6 +69,11 @@ struct source_ops {
 	int (*next)(void *self, const struct ev_hdr **ev, int timeout_ms);
 	/* Stop producing: detach; what is already in flight is still handed out by next() until -EPIPE. */
 	int (*stop)(void *self);
+	/*
+	 * Nobody wants the bytes of this plain socket (struct ev_sock.sock): from its next call on they are only
+	 * counted, as filtered. 0 or a negative errno. NULL: its records are made already.
+	 */
+	int (*refuse)(void *self, uint64_t sock);
 	int (*stats)(void *self, struct source_stats *st);
 	/* wait(2) status of the command it ran; -1 when it ran none. */
 	int (*command_status)(void *self);

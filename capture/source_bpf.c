@@ -44,7 +44,7 @@ struct live {
 	const struct watch_rule *watch;
 	size_t watch_count;
 	struct spawn *spawn; /* NULL without a command */
-	bool command_runs, tree;
+	bool command_runs, tree, plain;
 	int epoll;
 	enum phase phase;
 	const struct ev_hdr *held; /* of the ring, handed out after what was injected for it */
@@ -160,10 +160,12 @@ static size_t arm_all(struct live *l)
 			useful++;
 			continue;
 		}
-		if (!l->watch_count) /* else one of many, most of which have none */
+		if (!l->watch_count && !l->plain) /* else one of many, most of which have none */
 			tell_no_library(t);
-		if (!target_may_load_tls(t))
+		if (!target_may_load_tls(t)) {
+			useful += l->plain;
 			continue;
+		}
 		target_arm(&l->targets, t, true);
 		useful++;
 	}
@@ -206,6 +208,9 @@ static int open_targets(struct live *l, const struct source_cfg *cfg)
 	size_t sites = 0;
 	int err = 0;
 
+	l->plain = cfg->plain;
+	if (l->plain)
+		l->targets.proc_flags |= PROC_PLAIN;
 	l->watch = cfg->watch;
 	l->watch_count = cfg->watch_count;
 	for (size_t i = 0; i < l->watch_count; i++)
@@ -371,7 +376,8 @@ static void prepare(struct live *l, const struct ev_hdr *ev)
 	struct proc_key key = {.tgid = ev->tgid, .start_ns = ev->start_ns};
 	struct target *t;
 
-	if (ev->type != EV_SOCK_CLOSE && ev->type != EV_EXIT && !is_known(l, ev))
+	if (ev->type != EV_SOCK_CLOSE && ev->type != EV_CONN_END && ev->type != EV_EXIT &&
+	    !is_known(l, ev))
 		targets_add_forked(&l->targets, key, NULL, &t); /* its EV_FORK was lost */
 	switch (ev->type) {
 	case EV_DATA:
@@ -463,6 +469,7 @@ static void tick(struct live *l)
 	if (now - l->rescan_ns < RESCAN_NS)
 		return;
 	l->rescan_ns = now;
+	bpf_sweep(l->bpf);
 	targets_reconcile(&l->targets, now);
 	if (l->watch_count && now - l->watch_ns >= WATCH_NS) {
 		watch_scan(l->watch, l->watch_count, &l->targets.identity, arm_watched, l);
@@ -476,6 +483,7 @@ static void begin_draining(struct live *l)
 {
 	bpf_pause(l->bpf);
 	targets_detach(&l->targets);
+	bpf_sweep(l->bpf);
 	l->phase = PHASE_DRAINING;
 }
 
@@ -555,6 +563,13 @@ static int live_stop(void *self)
 	return 0;
 }
 
+static int live_refuse(void *self, uint64_t sock)
+{
+	struct live *l = self;
+
+	return bpf_refuse(l->bpf, sock);
+}
+
 static int live_stats(void *self, struct source_stats *st)
 {
 	struct live *l = self;
@@ -596,6 +611,7 @@ const struct source_ops source_bpf = {
 	.open = live_open,
 	.next = live_next,
 	.stop = live_stop,
+	.refuse = live_refuse,
 	.stats = live_stats,
 	.command_status = live_command_status,
 	.describe = live_describe,

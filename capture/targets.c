@@ -343,7 +343,7 @@ static void end_conn(void *arg, const struct conn_key *key, const struct conn_st
 {
 	const struct ending *e = arg;
 
-	if (conn->off[0] || conn->off[1] || conn->flags & CONN_ANNOUNCED)
+	if (conn->at.off[0] || conn->at.off[1] || conn->flags & CONN_ANNOUNCED)
 		inject_conn_end(e->inject, e->proc, key, conn);
 }
 

@@ -67,8 +67,9 @@ struct config {
 	uint64_t count;	     /* 0: no limit */
 	uint64_t ring_mb;
 	uint64_t snap_bytes;
-	const char *probes; /* borrowed from argv; NULL: the best the kernel has */
-	bool plain_sites;   /* --sites entry */
+	bool plain, plain_given; /* not given: it depends on who is traced */
+	const char *probes;	 /* borrowed from argv; NULL: the best the kernel has */
+	bool plain_sites;	 /* --sites entry */
 	bool no_return_probes;
 	struct given given; /* owned; --probe */
 	uint64_t body_bytes;

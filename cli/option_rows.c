@@ -95,6 +95,15 @@ static int set_probes(struct config *cfg, const struct option_row *row, const ch
 	return 0;
 }
 
+static int set_plain(struct config *cfg, const struct option_row *row, const char *value,
+		     struct why *why)
+{
+	(void)value, (void)why;
+	cfg->plain_given = true;
+	cfg->plain = row->lo != 0;
+	return 0;
+}
+
 static int set_given(struct config *cfg, const struct option_row *row, const char *value,
 		     struct why *why)
 {
@@ -583,6 +592,9 @@ const struct option_row option_rows[] = {
 	{0, "probes", "KIND[,KIND]", LIVE,
 	 "attach only so (session, multi, perf) or see sockets so (sys_enter)", set_probes, 0, 0,
 	 0},
+	{0, "plain", NULL, LIVE,
+	 "sockets without TLS, too: the default with -p, --container, -- CMD", set_plain, 0, 1, 0},
+	{0, "no-plain", NULL, LIVE, "only what goes through TLS", set_plain, 0, 0, 0},
 	{0, "probe", "SPEC", LIVE | MODE_DOCTOR,
 	 "also a function: 'write:PATH:NAME(ctx=1,buf=2,len=3)->len'", set_given, 0, 0, 0},
 	{0, "debug-file", "FILE", LIVE | MODE_DOCTOR,

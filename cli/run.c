@@ -80,6 +80,20 @@ static int check_given(const struct given *g)
 	return err;
 }
 
+/*
+ * Sockets without TLS are of use where somebody named what is to be seen; of all processes of a machine, a name
+ * or a user they would be very many.
+ */
+static bool wants_plain(const struct config *cfg)
+{
+	if (cfg->plain_given)
+		return cfg->plain;
+	for (size_t i = 0; i < cfg->watch_count; i++)
+		if (cfg->watch[i].kind != WATCH_CONTAINER && cfg->watch[i].kind != WATCH_POD)
+			return false;
+	return true;
+}
+
 static int open_source(struct run *r)
 {
 	const struct config *cfg = r->cfg;
@@ -97,6 +111,7 @@ static int open_source(struct run *r)
 		.command_tree = cfg->command && !cfg->no_descendants,
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
+		.plain = wants_plain(cfg),
 		.probes = cfg->probes,
 		.plain_sites = cfg->plain_sites,
 		.no_return_probes = cfg->no_return_probes,

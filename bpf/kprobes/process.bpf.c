@@ -31,7 +31,7 @@ int proc_fork(struct bpf_raw_tracepoint_args *ctx)
 		return 0; /* a thread */
 	fresh.start_ns = start_of(BPF_CORE_READ(child, start_boottime));
 	fresh.epoch = bpf_ktime_get_ns();
-	fresh.flags = PROC_FOLLOW;
+	fresh.flags = (p->flags & (PROC_FOLLOW | PROC_PLAIN)) | PROC_BORN;
 	if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY)) {
 		ADD(p->n.lost_events, 1);
 		return 0;
@@ -147,6 +147,7 @@ int proc_exec(struct bpf_raw_tracepoint_args *ctx)
 	old = (id >> 32 << 32) | (__u32)ctx->args[1];
 	bpf_map_delete_elem(&calls, &old);
 	p->epoch = bpf_ktime_get_ns();
+	p->flags |= PROC_BORN;
 	r = exec_fill(binprm, p->start_ns);
 	if (r) {
 		r->proc.hdr.ts_ns = p->epoch;

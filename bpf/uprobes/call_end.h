@@ -6,13 +6,24 @@
 #define TLSLENS_BPF_CALL_END_H
 
 #include "bpf/uprobes/call.h"
-#include "bpf/uprobes/payload.h"
+#include "bpf/payload.h"
 
 static __always_inline bool sock_lives(__u64 addr, __u64 sock)
 {
 	struct sock_state *k = bpf_map_lookup_elem(&socks, &addr);
 
 	return k && k->sock == sock;
+}
+
+/* It did not begin with a hello that was seen; what else moves on it is not plain. */
+static __always_inline void sock_is_tls(__u64 addr)
+{
+	struct sock_state *k = bpf_map_lookup_elem(&socks, &addr);
+
+	if (!k || k->kind != SOCK_NEW)
+		return;
+	k->kind = SOCK_TLS;
+	k->hello_over[0] = k->hello_over[1] = 1;
 }
 
 /*
@@ -37,11 +48,12 @@ static __always_inline void prove(struct proc_state *p, struct frame *f)
 		return;
 	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
 	e.conn = f->ctx;
-	e.gen = c->gen;
+	e.gen = c->at.gen;
 	e.sock = f->sock;
 	e.fd = -1;
 	c->sock = f->sock;
 	c->sock_addr = f->sock_addr;
+	sock_is_tls(f->sock_addr);
 	if (event_put(p, &e, sizeof(e)))
 		c->flags &= ~CONN_ANNOUNCED;
 	else
@@ -86,9 +98,10 @@ static __always_inline void call_data(struct proc_state *p, const struct frame *
 	}
 	m.ctx = f->ctx;
 	m.call = NEXT_ID(call);
-	m.buf = f->buf;
+	m.at.base = f->buf;
+	m.at.len = ~0ull;
 	m.total = total;
-	m.off = __sync_fetch_and_add(&c->off[dir], total);
+	m.off = __sync_fetch_and_add(&c->at.off[dir], total);
 	m.ts_ns = dir ? bpf_ktime_get_ns() : f->ts_ns;
 	m.start_ns = p->start_ns;
 	m.cgroup_id = bpf_get_current_cgroup_id();
@@ -100,9 +113,7 @@ static __always_inline void call_data(struct proc_state *p, const struct frame *
 	if (!f->buf) /* of FN_SENDFILE and the like, or going on with an earlier call's bytes */
 		m.flags |= EV_DATA_NOCOPY;
 	peer_of(&m, c, f);
-	for (int i = 0; i < CALL_PARTS_MAX; i++)
-		if (!move_step(&m, c, p))
-			break;
+	move_all(&m, &c->at, p);
 }
 
 #endif

@@ -10,7 +10,7 @@
  * No protocol is known here.
  */
 #include "bpf/cipher.h"
-#include "bpf/scratch.h"
+#include "bpf/segments.h"
 #include "bpf/uprobes/call_end.h"
 #include "bpf/uprobes/stacks.h"
 
@@ -76,7 +76,7 @@ static __always_inline void cipher_out(struct proc_state *p, __u64 sp, __u64 buf
 	conn_key_fill(&k, p, f->ctx);
 	c = conn_get(p, &k);
 	if (c && !c->sock)
-		cipher_put(p, f->ctx, c->gen, buf, len);
+		cipher_put(p, f->ctx, c->at.gen, buf, len);
 }
 
 static APART int call_enter(const struct pt_regs *regs, __u64 cookie)

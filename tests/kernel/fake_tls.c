@@ -51,7 +51,9 @@ static void fake_socket_call(SSL *s, int dir)
 
 	if (s->mode.record && dir == 0)
 		BIO_write(s, s->mode.record, FAKE_RECORD_BYTES);
-	if (s->fd >= 0 && dir == 0)
+	if (s->fd >= 0 && dir == 0 && s->mode.wire)
+		send(s->fd, s->mode.wire, s->mode.wire_bytes, MSG_NOSIGNAL);
+	else if (s->fd >= 0 && dir == 0)
 		send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (s->fd >= 0)
 		recv(s->fd, &c, 1, MSG_DONTWAIT);

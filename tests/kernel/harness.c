@@ -41,15 +41,61 @@ static struct stream *stream_of(struct seen *s, uint64_t conn, uint64_t gen)
 	return st;
 }
 
+uint8_t plain_byte(uint16_t from, uint16_t to, uint64_t off)
+{
+	return fake_byte(((uint64_t)from << 20) + ((uint64_t)to << 4), 0, off);
+}
+
+static const struct ev_sock *sock_told(const struct seen *s, uint64_t sock)
+{
+	for (size_t i = s->socks < 64 ? s->socks : 64; i-- > 0;)
+		if (s->sock[i].sock == sock)
+			return &s->sock[i];
+	return NULL;
+}
+
+/* A socket is told of before its bytes; a datagram begins with its seed, a stream's bytes follow from its ports. */
+static void see_plain(struct seen *s, const struct ev_data *d)
+{
+	bool dgram = d->hdr.flags & EV_DATA_DGRAM;
+	const struct ev_sock *k = sock_told(s, d->sock);
+	const uint8_t *p = d->buf;
+	uint8_t want;
+
+	if (d->hdr.flags & EV_DATA_PEER) {
+		memcpy(&s->peer, p, sizeof(s->peer));
+		p += sizeof(s->peer);
+		s->peers++;
+	}
+	s->plain++;
+	s->dgrams += dgram;
+	if (!k || d->conn != d->sock || d->gen || d->lib || (dgram && d->part)) {
+		s->bad_shape++;
+		return;
+	}
+	for (uint32_t i = 0; i < d->got; i++) {
+		if (dgram)
+			want = fake_byte((uint64_t)p[0] << 4, 0, i);
+		else if (d->dir == 0)
+			want = plain_byte(k->lport, k->rport, d->off + i);
+		else
+			want = plain_byte(k->rport, k->lport, d->off + i);
+		s->bad_bytes += (!dgram || i) && p[i] != want;
+	}
+}
+
 static void see_data(struct seen *s, const struct ev_data *d)
 {
 	struct stream *st = stream_of(s, d->conn, d->gen);
 	uint64_t jump = d->off - st->end[d->dir];
+	bool plain = d->hdr.flags & EV_DATA_PLAIN;
 
 	s->records++;
 	s->got[d->dir] += d->got;
 	s->want[d->dir] += d->want;
-	for (uint32_t i = 0; i < d->got; i++)
+	if (plain)
+		see_plain(s, d);
+	for (uint32_t i = 0; i < d->got && !plain; i++)
 		s->bad_bytes += d->buf[i] != fake_byte(d->conn, d->dir, d->off + i);
 	if (st->ended || jump != d->lost - st->lost[d->dir])
 		s->bad_order++;
@@ -64,6 +110,8 @@ static void see_data(struct seen *s, const struct ev_data *d)
 		s->nocopy += d->want - d->got;
 	else if (d->want != d->got)
 		s->bad_shape++;
+	if (plain)
+		return;
 	if (d->hdr.flags & EV_DATA_NESTED)
 		s->nested++;
 	else if (d->hdr.flags & EV_DATA_CACHED)
@@ -78,7 +126,7 @@ static void see_data(struct seen *s, const struct ev_data *d)
 
 static void see_end(struct seen *s, const struct ev_conn_end *e)
 {
-	struct stream *st = stream_of(s, e->conn, e->gen);
+	struct stream *st = stream_of(s, e->conn, e->conn == e->gen ? 0 : e->gen);
 
 	s->conn_ends++;
 	st->ended = true;
@@ -102,8 +150,30 @@ static void see_counters(struct seen *s, const struct ev_counters *c)
 	s->n.lost_events += c->lost_events;
 }
 
+/* The bytes of a hello are those of a plain stream, but for its first ones. */
+static void see_hello(struct seen *s, const struct ev_sock_io *e)
+{
+	const struct ev_sock *k = sock_told(s, e->sock);
+	uint16_t from, to;
+
+	s->hellos++;
+	s->hello_bytes[e->dir] += e->got;
+	if (!k || e->want != e->got || e->off + e->got > EV_HELLO_BYTES) {
+		s->bad_hello++;
+		return;
+	}
+	from = e->dir == 0 ? k->lport : k->rport;
+	to = e->dir == 0 ? k->rport : k->lport;
+	for (uint32_t i = 0; i < e->got; i++)
+		s->bad_hello += e->off + i >= 3 && e->buf[i] != plain_byte(from, to, e->off + i);
+}
+
 static void see_send(struct seen *s, const struct ev_sock_io *e)
 {
+	if (e->hdr.flags & EV_SOCK_IO_HELLO) {
+		see_hello(s, e);
+		return;
+	}
 	memcpy(&s->send, e, sizeof(s->send));
 	if (e->got == EV_CIPHER_BYTES)
 		memcpy(s->send_bytes, e->buf, EV_CIPHER_BYTES);
@@ -113,7 +183,7 @@ static void see_send(struct seen *s, const struct ev_sock_io *e)
 static void see_sock(struct seen *s, const struct ev_sock *e)
 {
 	if (e->family)
-		s->sock[s->socks++ % 16] = *e;
+		s->sock[s->socks++ % 64] = *e;
 	if (e->conn) {
 		stream_of(s, e->conn, e->gen)->sock = e->sock;
 		s->bound = e->sock;
@@ -181,8 +251,10 @@ bool sound(const struct seen *s)
 
 	good &= EXPECT_EQ(s->bad_bytes, 0) & EXPECT_EQ(s->bad_order, 0) &
 		EXPECT_EQ(s->bad_shape, 0);
+	good &= EXPECT_EQ(s->bad_hello, 0);
 	good &= EXPECT_EQ(s->n.generated_bytes[0] + s->n.generated_bytes[1],
-			  captured + sum_lost(s));
+			  captured + sum_lost(s) + s->n.filtered_bytes[0] +
+				  s->n.filtered_bytes[1]);
 	good &= EXPECT_EQ(s->got[0], s->n.captured_bytes[0]) &
 		EXPECT_EQ(s->got[1], s->n.captured_bytes[1]);
 	return good;
@@ -207,8 +279,10 @@ void seen_free(struct seen *s)
 	}
 }
 
-static void collect(struct seen *s, void *src, pid_t pid, const struct scenario *sc)
+static void collect(struct seen *s, void *src, pid_t pid, const struct scenario *sc,
+		    struct truth *truth)
 {
+	bool refuse = sc->refuse;
 	double until = seconds() + ENOUGH_S;
 	const struct ev_hdr *ev;
 	siginfo_t si;
@@ -218,8 +292,14 @@ static void collect(struct seen *s, void *src, pid_t pid, const struct scenario 
 		waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT);
 	do {
 		s->end = source_bpf.next(src, &ev, 100);
-		if (s->end == 1)
-			see(s, ev);
+		if (s->end != 1)
+			continue;
+		see(s, ev);
+		if (!refuse || !s->plain)
+			continue;
+		refuse = false;
+		if (source_bpf.refuse(src, ((const struct ev_data *)ev)->sock) == 0)
+			sem_post(&truth->step);
 	} while (s->end >= 0 && seconds() < until);
 }
 
@@ -232,7 +312,8 @@ void run_scenario(const struct scenario *sc, struct seen *s, struct truth *out)
 				 .ring_mb = sc->ring_mb ? sc->ring_mb : RING_MB_DEFAULT,
 				 .snap_bytes = sc->snap_bytes ? sc->snap_bytes : SNAP_BYTES_DEFAULT,
 				 .probes = sc->probes,
-				 .plain_sites = sc->plain_sites};
+				 .plain_sites = sc->plain_sites,
+				 .plain = sc->plain};
 	int go[2], ready[2];
 	void *src = NULL;
 	uint32_t pid32;
@@ -240,7 +321,7 @@ void run_scenario(const struct scenario *sc, struct seen *s, struct truth *out)
 	char c;
 
 	memset(s, 0, sizeof(*s));
-	if (truth == MAP_FAILED || pipe(go) < 0 || pipe(ready) < 0)
+	if (truth == MAP_FAILED || sem_init(&truth->step, 1, 0) || pipe(go) < 0 || pipe(ready) < 0)
 		exit(1);
 	pid = fork();
 	if (pid == 0) {
@@ -260,7 +341,7 @@ void run_scenario(const struct scenario *sc, struct seen *s, struct truth *out)
 	cfg.pids = &pid32;
 	s->open_error = source_bpf.open(&src, &cfg);
 	if (s->open_error == 0 && write(go[1], "g", 1) == 1)
-		collect(s, src, pid, sc);
+		collect(s, src, pid, sc, truth);
 	close(go[1]);
 	if (s->end >= 0)
 		kill(pid, SIGKILL);

@@ -7,6 +7,7 @@
 #define TLSLENS_TESTS_KERNEL_HARNESS_H
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <uthash.h>
@@ -18,6 +19,7 @@
 struct truth {
 	uint64_t bytes[2], calls[2];
 	uint64_t note[8];
+	sem_t step; /* posted by the test for scenarios that wait for it */
 };
 
 struct stream_key {
@@ -37,6 +39,7 @@ struct seen {
 	struct stream *streams;
 	size_t generations;
 	uint64_t got[2], want[2], records;
+	uint64_t plain, dgrams, peers; /* data records of plain sockets, of datagrams, naming the peer */
 	uint64_t snap, fault, nocopy;	   /* bytes of records so marked, beyond what was copied */
 	uint64_t nested, cached, unproven; /* data records */
 	uint64_t bad_bytes, bad_order, bad_shape;
@@ -47,7 +50,9 @@ struct seen {
 	struct ev_sock_io send;
 	uint8_t send_bytes[EV_CIPHER_BYTES];
 	uint64_t other_sock; /* data records that name another one */
-	struct ev_sock sock[16];
+	uint64_t hellos, hello_bytes[2], bad_hello;
+	struct ev_sock sock[64];
+	struct ev_peer peer; /* the last */
 	struct ev_counters n; /* sums over processes */
 	int status;	      /* of the scenario, as wait(2) gives it */
 	int exit_code;	      /* of all that ended, or'ed */
@@ -58,7 +63,8 @@ struct scenario {
 	void (*before)(struct truth *); /* in the child, before the probes come; or NULL */
 	void (*run)(struct truth *);
 	const char *probes;
-	bool plain_sites;
+	bool plain_sites, plain;
+	bool refuse; /* the first plain socket, then posts truth.step */
 	unsigned int ring_mb;
 	uint32_t snap_bytes;
 	bool follow;
@@ -82,6 +88,8 @@ int results_status(void);
 void see(struct seen *s, const struct ev_hdr *ev);
 void seen_free(struct seen *s);
 uint64_t sum_lost(const struct seen *s);
+/* The byte at a position of a plain stream; the ports are the sender's, 0 for AF_UNIX. */
+uint8_t plain_byte(uint16_t from, uint16_t to, uint64_t off);
 /* What must hold whatever the scenario is: bytes, order, sums. */
 bool sound(const struct seen *s);
 /* And everything that the scenario moved arrived. */

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sockets that traced processes use: their ids, which live as long as they do, for addresses are reused;
+ * what user space was told of them.
+ */
+#ifndef TLSLENS_BPF_SOCK_TABLE_H
+#define TLSLENS_BPF_SOCK_TABLE_H
+
+#include "bpf/emit.h"
+
+static __always_inline bool is_ip(__u16 family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* TCP, or any other stream below TLS. */
+static __always_inline bool is_stream(const struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return BPF_CORE_READ(sk, sk_type) == SOCK_STREAM && (is_ip(family) || family == AF_UNIX);
+}
+
+static __always_inline __u8 kind_of(struct sock *sk)
+{
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
+		return SOCK_NOBODY;
+	if (is_stream(sk))
+		return SOCK_NEW;
+	return BPF_CORE_READ(sk, sk_type) == SOCK_DGRAM &&
+			       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_UDP &&
+			       is_ip(BPF_CORE_READ(sk, __sk_common.skc_family))
+		       ? SOCK_UDP
+		       : SOCK_NOBODY;
+}
+
+/*
+ * How many bytes the program has moved on a TCP socket since it was opened, this call included; false when it
+ * cannot be told. A packet may come between two reads, so the edge must stand still. What was sent counts one
+ * more on a socket that connected: its SYN is among what was acknowledged.
+ */
+static __always_inline bool tcp_moved(const struct sock *sk, __u32 dir, __u64 *n)
+{
+	const struct tcp_sock *t = (const struct tcp_sock *)sk;
+	__u32 edge, at, again;
+	__u64 total;
+
+	for (int k = 0; k < 2; k++) {
+		if (dir == 0) {
+			edge = BPF_CORE_READ(t, snd_una);
+			total = BPF_CORE_READ(t, bytes_acked);
+			at = BPF_CORE_READ(t, write_seq);
+			again = BPF_CORE_READ(t, snd_una);
+			*n = total + (__u32)(at - edge);
+		} else {
+			edge = BPF_CORE_READ(t, rcv_nxt);
+			total = BPF_CORE_READ(t, bytes_received);
+			at = BPF_CORE_READ(t, copied_seq);
+			again = BPF_CORE_READ(t, rcv_nxt);
+			*n = total - (__u32)(edge - at);
+			/* The FIN counts as a byte, and was read when nothing is left. */
+			if (edge == at && BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN)
+				*n -= 1;
+		}
+		if (edge == again)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A socket that nobody was seen to connect and that moved nothing before this call (of `n` bytes, in `dir`) was
+ * accepted: one that had connected would have its SYN acknowledged.
+ */
+static __always_inline bool was_accepted(const struct sock *sk, __u32 dir, __u64 n)
+{
+	__u64 out, in;
+
+	return tcp_moved(sk, 0, &out) && tcp_moved(sk, 1, &in) && out == (dir == 0 ? n : 0) &&
+	       in == (dir == 1 ? n : 0);
+}
+
+/* Of a stream; datagrams begin anew with each. */
+static __always_inline void sock_begin(struct sock_state *k, const struct sock *sk, __u32 dir,
+				       __u64 n)
+{
+	__u64 moved;
+
+	k->begun[dir & 1] = 1;
+	if (k->opened)
+		k->from_start[dir & 1] = 1;
+	else if (k->tcp)
+		k->from_start[dir & 1] = tcp_moved(sk, dir, &moved) && moved == n;
+}
+
+/* The final positions of a socket whose bytes were told. */
+static APART void sock_put_end(const struct sock_state *k)
+{
+	struct proc_state *p = bpf_map_lookup_elem(&procs, &k->tgid);
+	struct ev_conn_end e = {.conn = k->sock, .gen = k->sock};
+
+	if ((k->kind != SOCK_PLAIN && k->kind != SOCK_UDP) || (!k->at.off[0] && !k->at.off[1]))
+		return;
+	hdr_fill(&e.hdr, EV_CONN_END, sizeof(e), k->start_ns);
+	e.hdr.tgid = e.hdr.tid = k->tgid;
+	e.hdr.cgroup_id = 0; /* of whoever runs now */
+	for (int d = 0; d < 2; d++) {
+		e.off[d] = k->at.off[d];
+		e.lost[d] = k->at.lost[d];
+	}
+	if (ring_put(&e, sizeof(e)) && p)
+		ADD(p->n.lost_events, 1);
+}
+
+static APART void sock_put_close(const struct sock_state *k)
+{
+	struct proc_state *p = bpf_map_lookup_elem(&procs, &k->tgid);
+	struct ev_sock_close e = {.sock = k->sock};
+
+	sock_put_end(k);
+	if (!k->announced)
+		return;
+	hdr_fill(&e.hdr, EV_SOCK_CLOSE, sizeof(e), k->start_ns);
+	e.hdr.tgid = e.hdr.tid = k->tgid;
+	e.hdr.cgroup_id = 0;
+	if (ring_put(&e, sizeof(e)) && p)
+		ADD(p->n.lost_events, 1);
+}
+
+static __always_inline __u64 sock_ino(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+}
+
+/* A new entry, at the first call on it (`n` bytes in `dir`) or when it connects. */
+static APART struct sock_state *sock_new(struct proc_state *p, struct sock *sk, __u32 dir, __u64 n,
+					 bool connects)
+{
+	__u64 key = (__u64)sk;
+	struct sock_state fresh = {};
+
+	fresh.sock = NEXT_ID(sock);
+	fresh.ino = sock_ino(sk);
+	fresh.start_ns = p->start_ns;
+	fresh.tgid = bpf_get_current_pid_tgid() >> 32;
+	fresh.kind = kind_of(sk);
+	fresh.tcp = BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+	if (connects)
+		fresh.opened = 2;
+	else if (fresh.tcp && was_accepted(sk, dir, n))
+		fresh.opened = 1;
+	bpf_map_update_elem(&socks, &key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&socks, &key);
+}
+
+/* The entry of a socket, made when it is new or when the address is another socket's by now. */
+static __always_inline struct sock_state *sock_get(struct proc_state *p, struct sock *sk, __u32 dir,
+						   __u64 n)
+{
+	__u64 key = (__u64)sk, ino;
+	struct sock_state *k = bpf_map_lookup_elem(&socks, &key);
+
+	if (!k)
+		return sock_new(p, sk, dir, n, false);
+	if (k->tcp)
+		return k;
+	ino = sock_ino(sk);
+	if (k->ino == ino)
+		return k;
+	sock_put_close(k);
+	return sock_new(p, sk, dir, n, false);
+}
+
+static __always_inline void addresses_fill(struct ev_sock *e, const struct sock *sk)
+{
+	__u32 v4;
+
+	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	e->type = BPF_CORE_READ(sk, sk_type);
+	if (e->family == AF_UNIX)
+		return;
+	e->protocol = BPF_CORE_READ(sk, sk_protocol);
+	e->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	e->rport = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (e->family == AF_INET) {
+		v4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		__builtin_memcpy(e->laddr, &v4, sizeof(v4));
+		v4 = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		__builtin_memcpy(e->raddr, &v4, sizeof(v4));
+	} else {
+		BPF_CORE_READ_INTO(&e->laddr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&e->raddr, sk, __sk_common.skc_v6_daddr);
+	}
+}
+
+static __always_inline struct sock *sock_of_fd(__u32 fd)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
+	struct socket *s;
+	struct file **files, *file = NULL;
+
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return NULL;
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	s = BPF_CORE_READ(file, private_data);
+	return s ? BPF_CORE_READ(s, sk) : NULL;
+}
+
+/* Tells user space of a socket; it counts as told only once the record found room. */
+static APART void announce(struct proc_state *p, struct sock_state *k, struct sock *sk, __u64 fd)
+{
+	struct ev_sock e = {};
+
+	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
+	e.sock = k->sock;
+	/* The first argument of the system call is the file of this socket, or it is something else. */
+	e.fd = sock_of_fd(fd) == sk ? (__s32)fd : -1;
+	e.accepted = k->opened;
+	addresses_fill(&e, sk);
+	k->rport = e.rport;
+	if (!event_put(p, &e, sizeof(e)))
+		k->announced = 1;
+}
+
+#endif

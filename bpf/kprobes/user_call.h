@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a socket that moved bytes to where these lie in user memory: by the registers of the system call that
+ * the thread is in. What cannot be found in an exact way is told as bytes that nobody copies.
+ */
+#ifndef TLSLENS_BPF_USER_CALL_H
+#define TLSLENS_BPF_USER_CALL_H
+
+#include "bpf/kprobes/sock_call.h"
+
+#define MMSGHDR_BYTES 64
+
+/* struct msghdr of user space, 64-bit. */
+struct user_msghdr {
+	__u64 name, name_len, iov, iov_count, control, control_len, flags;
+};
+
+/* The system call as its registers tell it: number, arguments 1 to 6, and of Go the goroutine. */
+struct user_call {
+	__u64 nr, arg[7], sp, g;
+	bool in_progress;
+};
+
+static __always_inline void user_call_read(struct user_call *u, const struct pt_regs *r)
+{
+	u->nr = REGS_SYSCALL(r);
+	u->arg[0] = 0;
+	u->arg[1] = REGS_ARG1(r);
+	u->arg[2] = REGS_ARG2(r);
+	u->arg[3] = REGS_ARG3(r);
+	u->arg[4] = 0; /* in another register than a function's, and of no use */
+	u->arg[5] = REGS_ARG5(r);
+	u->arg[6] = REGS_ARG6(r);
+	u->sp = REGS_SP(r);
+	u->g = REGS_GO_G(r);
+	u->in_progress = REGS_IN_SYSCALL(r);
+}
+
+static __always_inline bool is_vector_call(__u64 nr)
+{
+	return nr == SYS_SENDMMSG || nr == SYS_RECVMMSG;
+}
+
+static __always_inline bool is_send(__u64 nr)
+{
+	return nr == SYS_WRITE || nr == SYS_WRITEV || nr == SYS_PWRITEV2 || nr == SYS_SENDTO ||
+	       nr == SYS_SENDMSG || nr == SYS_SENDMMSG;
+}
+
+static __always_inline bool is_receive(__u64 nr)
+{
+	return nr == SYS_READ || nr == SYS_READV || nr == SYS_PREADV2 || nr == SYS_RECVFROM ||
+	       nr == SYS_RECVMSG || nr == SYS_RECVMMSG;
+}
+
+/* Takes the first segment that is not empty. */
+static __always_inline void at_iov(struct segments *at, __u64 iov, __u64 count)
+{
+	at->iov = iov;
+	at->left = count;
+	for (int k = 0; k < 4 && !at->len; k++)
+		if (!segments_next(at))
+			return;
+}
+
+static __always_inline long at_message(struct sock_call *x, __u64 from, struct user_msghdr *h)
+{
+	if (bpf_probe_read_user(h, sizeof(*h), (const void *)from))
+		return -1;
+	at_iov(&x->at, h->iov, h->iov_count);
+	return 0;
+}
+
+/*
+ * Which message of its vector a call has come to: every message passes here, so they are counted for each
+ * thread. The count begins anew with another call, behind the last message and behind one that failed. A call
+ * that was in progress when the tracing began, and one that a timeout may end, cannot be counted.
+ *
+ * What stays: a security module that refuses one message of a vector without this being seen, and a program
+ * that passes the same vector again. The lengths of the messages must agree then, too.
+ */
+static APART __u32 vector_step(const struct proc_state *p, const struct user_call *u, bool failed)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct vector_call *v = bpf_map_lookup_elem(&vectors, &id);
+	struct vector_call fresh = {.sp = u->sp,
+				    .vector = u->arg[2],
+				    .fd = u->arg[1],
+				    .syscall = u->nr,
+				    .length = u->arg[3]};
+	struct user_msghdr next;
+	__u32 i;
+
+	if (fresh.length == 1)
+		return 0;
+	if (u->nr == SYS_RECVMMSG && u->arg[5])
+		return VECTOR_UNKNOWN;
+	if (!v || v->sp != fresh.sp || v->vector != fresh.vector || v->fd != fresh.fd ||
+	    v->syscall != fresh.syscall || v->length != fresh.length) {
+		fresh.next = v || p->flags & PROC_BORN ? 0 : VECTOR_UNKNOWN;
+		if (bpf_map_update_elem(&vectors, &id, &fresh, BPF_ANY))
+			return VECTOR_UNKNOWN;
+		v = bpf_map_lookup_elem(&vectors, &id);
+		if (!v)
+			return VECTOR_UNKNOWN;
+	}
+	i = v->next;
+	if (failed)
+		v->next = 0;
+	else if (i != VECTOR_UNKNOWN)
+		v->next = i + 1 < v->length ? i + 1 : 0;
+	/* The kernel ends the call when it cannot read the next message. */
+	if (i != VECTOR_UNKNOWN && v->next &&
+	    bpf_probe_read_user(&next, sizeof(next),
+				(const void *)(v->vector + (__u64)v->next * MMSGHDR_BYTES)))
+		v->next = 0;
+	return i;
+}
+
+/* 0: what was moved fits the message. After a part of it alone the kernel ends the call. */
+static APART int vector_check(const struct sock_call *x, const struct user_msghdr *h)
+{
+	__u64 id = bpf_get_current_pid_tgid(), sum = 0;
+	struct vector_call *v = bpf_map_lookup_elem(&vectors, &id);
+	struct user_iovec iov;
+
+	if (h->iov_count > VECTOR_SEGMENTS_MAX)
+		return -1;
+	for (__u32 k = 0; k < VECTOR_SEGMENTS_MAX && k < h->iov_count; k++) {
+		if (bpf_probe_read_user(&iov, sizeof(iov),
+					(const void *)(h->iov + k * sizeof(iov))))
+			return -1;
+		sum += iov.len;
+	}
+	if (x->n > sum)
+		return -1;
+	if (x->dir == 0 && x->n < sum && v)
+		v->next = 0;
+	return 0;
+}
+
+static __always_inline void at_vector(struct proc_state *p, struct sock_call *x,
+				      const struct user_call *u, bool failed)
+{
+	__u32 i = vector_step(p, u, failed);
+	struct user_msghdr h;
+
+	if (i == VECTOR_UNKNOWN || at_message(x, u->arg[2] + (__u64)i * MMSGHDR_BYTES, &h) ||
+	    (x->n && (__u32)u->arg[3] > 1 && vector_check(x, &h)))
+		x->nocopy = 1;
+}
+
+/*
+ * Where the bytes of this call are. Only a system call that is in progress, on this very socket and in this
+ * direction, is the one: others get here by io_uring, splice, or the kernel's own use of sockets.
+ */
+static APART void locate(struct proc_state *p, struct sock_call *x, const struct user_call *u,
+			 bool failed)
+{
+	struct user_msghdr h;
+
+	x->nocopy = !u->in_progress || is_send(u->nr) != (x->dir == 0) ||
+		    sock_of_fd(u->arg[1]) != x->sk;
+	if (x->nocopy)
+		return;
+	switch (u->nr) {
+	case SYS_READ:
+	case SYS_WRITE:
+	case SYS_SENDTO:
+	case SYS_RECVFROM:
+		x->at.base = u->arg[2];
+		x->at.len = u->arg[3];
+		break;
+	case SYS_READV:
+	case SYS_WRITEV:
+	case SYS_PREADV2:
+	case SYS_PWRITEV2:
+		at_iov(&x->at, u->arg[2], u->arg[3]);
+		break;
+	case SYS_SENDMSG:
+	case SYS_RECVMSG:
+		x->nocopy = at_message(x, u->arg[2], &h) != 0;
+		break;
+	case SYS_SENDMMSG:
+	case SYS_RECVMMSG:
+		at_vector(p, x, u, failed);
+		break;
+	default:
+		x->nocopy = 1;
+		break;
+	}
+}
+
+#endif
