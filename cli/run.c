@@ -130,6 +130,14 @@ static int open_source(struct run *r)
 	return r->ops->open(&r->source, &scfg);
 }
 
+/* A socket of which nothing will be shown need not be copied from. What cannot be told costs time, no bytes. */
+static void refuse_socket(void *arg, uint64_t sock)
+{
+	const struct run *r = arg;
+
+	r->ops->refuse(r->source, sock);
+}
+
 /* flow -> select -> writers, as the settings say. */
 static int open_pipeline(struct run *r)
 {
@@ -147,6 +155,10 @@ static int open_pipeline(struct run *r)
 	fcfg.limits.rpc_messages = r->cfg->rpc_messages;
 	fcfg.limits.secrets = r->cfg->secrets;
 	fcfg.process_events = r->cfg->process_events;
+	if (r->ops->refuse) {
+		fcfg.unwanted = refuse_socket;
+		fcfg.unwanted_arg = r;
+	}
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
 	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
 	if (r->select)

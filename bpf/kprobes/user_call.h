@@ -6,7 +6,7 @@
 #ifndef TLSLENS_BPF_USER_CALL_H
 #define TLSLENS_BPF_USER_CALL_H
 
-#include "bpf/kprobes/sock_call.h"
+#include "bpf/kprobes/sock_called.h"
 
 #define MMSGHDR_BYTES 64
 

@@ -36,7 +36,7 @@ struct fake_mode {
 	const void *record; /* hands this on by BIO_write instead of using a socket */
 	const void *wire;   /* these bytes go out on the socket instead of one 0 */
 	size_t wire_bytes;
-	int side_fd;	    /* a callback or a log uses this socket within the call; 0: none */
+	int side_fd; /* a callback or a log uses this socket within the call; 0: none */
 };
 
 typedef struct fake_ssl {

@@ -253,8 +253,7 @@ bool sound(const struct seen *s)
 		EXPECT_EQ(s->bad_shape, 0);
 	good &= EXPECT_EQ(s->bad_hello, 0);
 	good &= EXPECT_EQ(s->n.generated_bytes[0] + s->n.generated_bytes[1],
-			  captured + sum_lost(s) + s->n.filtered_bytes[0] +
-				  s->n.filtered_bytes[1]);
+			  captured + sum_lost(s) + s->n.filtered_bytes[0] + s->n.filtered_bytes[1]);
 	good &= EXPECT_EQ(s->got[0], s->n.captured_bytes[0]) &
 		EXPECT_EQ(s->got[1], s->n.captured_bytes[1]);
 	return good;

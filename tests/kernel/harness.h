@@ -39,7 +39,8 @@ struct seen {
 	struct stream *streams;
 	size_t generations;
 	uint64_t got[2], want[2], records;
-	uint64_t plain, dgrams, peers; /* data records of plain sockets, of datagrams, naming the peer */
+	uint64_t plain, dgrams,
+		peers; /* data records of plain sockets, of datagrams, naming the peer */
 	uint64_t snap, fault, nocopy;	   /* bytes of records so marked, beyond what was copied */
 	uint64_t nested, cached, unproven; /* data records */
 	uint64_t bad_bytes, bad_order, bad_shape;
@@ -52,7 +53,7 @@ struct seen {
 	uint64_t other_sock; /* data records that name another one */
 	uint64_t hellos, hello_bytes[2], bad_hello;
 	struct ev_sock sock[64];
-	struct ev_peer peer; /* the last */
+	struct ev_peer peer;  /* the last */
 	struct ev_counters n; /* sums over processes */
 	int status;	      /* of the scenario, as wait(2) gives it */
 	int exit_code;	      /* of all that ended, or'ed */

@@ -225,7 +225,7 @@ static long by_recvmmsg(int fd, uint8_t *buf, uint64_t *calls)
 
 static call_fn *const senders[] = {by_write,   by_send,	    by_writev, by_pwritev2,
 				   by_sendmsg, by_sendmmsg, by_many};
-static call_fn *const receivers[] = {by_read,	by_recv,     by_recvfrom, by_readv,
+static call_fn *const receivers[] = {by_read,	 by_recv,    by_recvfrom, by_readv,
 				     by_preadv2, by_recvmsg, by_recvmmsg};
 
 #define WAYS (sizeof(senders) / sizeof(senders[0]))
@@ -479,9 +479,9 @@ static void test_late(void)
 {
 	struct truth t;
 	struct seen s;
-	bool good = run(joined_late, (struct scenario){.before = open_before, .plain = true}, &s,
-			&t) &
-		    all_ended(&s) & EXPECT_EQ(s.socks, 4);
+	bool good =
+		run(joined_late, (struct scenario){.before = open_before, .plain = true}, &s, &t) &
+		all_ended(&s) & EXPECT_EQ(s.socks, 4);
 
 	for (uint64_t k = 0; k < s.socks && k < 4; k++) {
 		const struct ev_sock *e = &s.sock[k];
@@ -634,14 +634,13 @@ static void test_left_out(void)
 	seen_free(&s);
 
 	good = run(refused, (struct scenario){.plain = true, .refuse = true}, &s, &t);
-	good &= EXPECT_EQ(s.got[0], ALL_BYTES) &
-		EXPECT_EQ(s.n.filtered_bytes[0], 2 * ALL_BYTES);
+	good &= EXPECT_EQ(s.got[0], ALL_BYTES) & EXPECT_EQ(s.n.filtered_bytes[0], 2 * ALL_BYTES);
 	result(good, "a socket that nobody wants is counted only", "");
 	seen_free(&s);
 
 	run_scenario(&(struct scenario){.run = over_ipv4}, &s, &t);
-	result(EXPECT_EQ(s.records, 0) & EXPECT_EQ(s.socks, 0) &
-		       EXPECT_EQ(s.end, -EPIPE) & EXPECT_EQ(s.n.generated_bytes[0], 0),
+	result(EXPECT_EQ(s.records, 0) & EXPECT_EQ(s.socks, 0) & EXPECT_EQ(s.end, -EPIPE) &
+		       EXPECT_EQ(s.n.generated_bytes[0], 0),
 	       "nothing of plain sockets unless asked for", "");
 	seen_free(&s);
 }
