@@ -155,6 +155,7 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, const stru
 	}
 	bpf_program__set_autoload(s->progs.sock_sent, has->sock_length);
 	bpf_program__set_autoload(s->progs.sock_received, has->sock_length);
+	bpf_program__set_autoload(s->progs.sock_exit, has->sock_length);
 	bpf_program__set_autoload(s->progs.sock_syscall, !has->sock_length);
 }
 
@@ -347,6 +348,26 @@ void bpf_sweep(struct bpf_side *b)
 
 	if (err)
 		log_debug("sweep of sockets: %s", strerror(-err));
+}
+
+void bpf_meet_needs(struct bpf_side *b, uint64_t now_ns)
+{
+	struct tlslens *s = b->skel;
+	uint64_t needed = s->bss->exit_needed_ns;
+	bool need = needed && needed + EXIT_KEPT_NS > now_ns;
+
+	if (!s->links.sock_received)
+		return;
+	if (need && !s->links.sock_exit)
+		s->links.sock_exit = bpf_program__attach(s->progs.sock_exit);
+	if (need) {
+		s->bss->exit_seen = s->links.sock_exit != NULL;
+	} else if (s->bss->exit_seen) {
+		s->bss->exit_seen = 0; /* what is under way ends before the next time */
+	} else {
+		bpf_link__destroy(s->links.sock_exit);
+		s->links.sock_exit = NULL;
+	}
 }
 
 int bpf_refuse(struct bpf_side *b, uint64_t sock)

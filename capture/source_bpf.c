@@ -464,6 +464,7 @@ static void tick(struct live *l)
 	if (now - l->tick_ns < TICK_NS)
 		return;
 	l->tick_ns = now;
+	bpf_meet_needs(l->bpf, now);
 	put_clock(l);
 	inject_new(&l->inject, EV_TICK, sizeof(struct ev_hdr), none);
 	if (now - l->rescan_ns < RESCAN_NS)

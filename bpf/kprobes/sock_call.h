@@ -23,8 +23,9 @@ struct sock_call {
 	__u64 n;      /* bytes moved; 0: it failed, or moved nothing */
 	__u64 sp, fd; /* of the system call: user stack pointer, first argument */
 	__u8 dir;
-	__u32 flags; /* of recvmsg(2) */
-	__u8 nocopy; /* the bytes are in no buffer of the process, or nobody knows which */
+	__u32 flags;   /* of recvmsg(2) */
+	__u32 message; /* of a vector: which one, or VECTOR_UNKNOWN */
+	__u8 nocopy;   /* the bytes are in no buffer of the process, or nobody knows which */
 };
 
 /* In the room of struct work. */

@@ -9,6 +9,7 @@
 #include "bpf/kprobes/sock_called.h"
 
 #define MMSGHDR_BYTES 64
+#define MMSGHDR_LEN 56 /* where the kernel puts how many bytes the message had */
 
 /* struct msghdr of user space, 64-bit. */
 struct user_msghdr {
@@ -145,9 +146,44 @@ static __always_inline void at_vector(struct proc_state *p, struct sock_call *x,
 	__u32 i = vector_step(p, u, failed);
 	struct user_msghdr h;
 
+	x->message = i;
 	if (i == VECTOR_UNKNOWN || at_message(x, u->arg[2] + (__u64)i * MMSGHDR_BYTES, &h) ||
 	    (x->n && (__u32)u->arg[3] > 1 && vector_check(x, &h)))
 		x->nocopy = 1;
+}
+
+/* Where the bytes of a call are, by its arguments; of a vector those of message `i`. */
+static __always_inline void place(struct sock_call *x, const struct user_call *u, __u32 i)
+{
+	__u64 at = u->arg[2];
+	struct user_msghdr h;
+
+	switch (u->nr) {
+	case SYS_READ:
+	case SYS_WRITE:
+	case SYS_SENDTO:
+	case SYS_RECVFROM:
+		x->at.base = at;
+		x->at.len = u->arg[3];
+		break;
+	case SYS_READV:
+	case SYS_WRITEV:
+	case SYS_PREADV2:
+	case SYS_PWRITEV2:
+		at_iov(&x->at, at, u->arg[3]);
+		break;
+	case SYS_SENDMMSG:
+	case SYS_RECVMMSG:
+		at += (__u64)i * MMSGHDR_BYTES;
+		/* fall through */
+	case SYS_SENDMSG:
+	case SYS_RECVMSG:
+		x->nocopy = at_message(x, at, &h) != 0;
+		break;
+	default:
+		x->nocopy = 1;
+		break;
+	}
 }
 
 /*
@@ -157,38 +193,14 @@ static __always_inline void at_vector(struct proc_state *p, struct sock_call *x,
 static APART void locate(struct proc_state *p, struct sock_call *x, const struct user_call *u,
 			 bool failed)
 {
-	struct user_msghdr h;
-
 	x->nocopy = !u->in_progress || is_send(u->nr) != (x->dir == 0) ||
 		    sock_of_fd(u->arg[1]) != x->sk;
 	if (x->nocopy)
 		return;
-	switch (u->nr) {
-	case SYS_READ:
-	case SYS_WRITE:
-	case SYS_SENDTO:
-	case SYS_RECVFROM:
-		x->at.base = u->arg[2];
-		x->at.len = u->arg[3];
-		break;
-	case SYS_READV:
-	case SYS_WRITEV:
-	case SYS_PREADV2:
-	case SYS_PWRITEV2:
-		at_iov(&x->at, u->arg[2], u->arg[3]);
-		break;
-	case SYS_SENDMSG:
-	case SYS_RECVMSG:
-		x->nocopy = at_message(x, u->arg[2], &h) != 0;
-		break;
-	case SYS_SENDMMSG:
-	case SYS_RECVMMSG:
+	if (is_vector_call(u->nr))
 		at_vector(p, x, u, failed);
-		break;
-	default:
-		x->nocopy = 1;
-		break;
-	}
+	else
+		place(x, u, 0);
 }
 
 #endif
