@@ -105,7 +105,9 @@ static int start_command(struct live *l, const struct source_cfg *cfg)
 		return err;
 	}
 	l->command_runs = true;
+	l->targets.proc_flags |= PROC_BORN; /* it stands at its execve */
 	err = targets_add(&l->targets, spawn_pid(l->spawn), &t);
+	l->targets.proc_flags &= ~PROC_BORN;
 	if (err)
 		return err;
 	t->fresh_exec = true;
@@ -116,14 +118,16 @@ static int start_command(struct live *l, const struct source_cfg *cfg)
 	return 0;
 }
 
-static void tell_no_library(const struct target *t)
+static void tell_no_library(const struct live *l, const struct target *t)
 {
 	const struct identity *id = t->identity;
 	const char *comm = id && id->v[ID_COMM].p ? id->v[ID_COMM].p : "process";
 
 	log_warn("no TLS library in %s[%u]%s%s%s", comm, t->key.tgid,
 		 t->found.note_count ? ": " : "", t->found.note_count ? t->found.notes[0] : "",
-		 target_may_load_tls(t) ? "; it may load one: waiting for that" : "");
+		 target_may_load_tls(t) ? "; it may load one: waiting for that"
+		 : l->plain		? "; only its plain sockets are seen"
+					: "");
 }
 
 static int add_pid(struct live *l, uint32_t pid)
@@ -160,8 +164,9 @@ static size_t arm_all(struct live *l)
 			useful++;
 			continue;
 		}
-		if (!l->watch_count && !l->plain) /* else one of many, most of which have none */
-			tell_no_library(t);
+		/* Else one of many, most of which have none. */
+		if (!l->watch_count && !(l->plain && l->command_runs))
+			tell_no_library(l, t);
 		if (!target_may_load_tls(t)) {
 			useful += l->plain;
 			continue;

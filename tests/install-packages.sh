@@ -28,7 +28,7 @@ fi
 
 for package in "${missing[@]}"; do
 	case $package in
-	nginx | haproxy) service=$package ;;
+	nginx | haproxy | unbound) service=$package ;;
 	nghttp2-proxy) service=nghttpx ;;
 	*) continue ;;
 	esac

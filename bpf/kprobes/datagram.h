@@ -17,10 +17,14 @@ struct user_sockaddr {
 	__u8 v6[16];
 };
 
+static __always_inline bool is_udp(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_UDP;
+}
+
 static __always_inline bool is_unconnected(const struct sock *sk)
 {
-	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_UDP &&
-	       !BPF_CORE_READ(sk, __sk_common.skc_dport);
+	return is_udp(sk) && !BPF_CORE_READ(sk, __sk_common.skc_dport);
 }
 
 /* The peer, by its address in the memory of the process; family 0 when there is none that can be read. */

@@ -22,6 +22,8 @@ static APART void called(struct proc_state *p, struct sock_work *w, const struct
 		if (!x->dir && !is_vector_call(u->nr))
 			peer_read(&x->peer, peer_place(u, 0));
 	}
+	if (!is_vector_call(u->nr) && p->flags & PROC_PLAIN && is_udp(x->sk))
+		vector_over();
 	if (x->n || is_vector_call(u->nr))
 		locate(p, x, u, n < 0);
 	if (x->n && !x->dir && u->nr == SYS_SENDMMSG && x->message != VECTOR_UNKNOWN &&

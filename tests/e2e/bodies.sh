@@ -49,7 +49,7 @@ whole() {
 		-Y '_ws.malformed || _ws.expert.severity == error' 2>/dev/null)" ""
 }
 
-start_tracing -p "$worker" -o json:"$work/json" -w "$work/pcapng" || exit 1
+start_tracing --no-plain -p "$worker" -o json:"$work/json" -w "$work/pcapng" || exit 1
 curl -s --cacert "$work/cert.pem" -K "$work/curl" || echo "# curl: status $?"
 stop_tracing
 check "tracing went well" equal status "$status" 0

@@ -37,7 +37,9 @@ echo text >"$work/text"
 check "a file that is no ELF file" says 1 1 "$work/text is not an ELF file" --debug-file "$work/text" -p $plain
 check "nor is one of --probe" says 1 1 "$work/text is not an ELF file" \
 	--probe "write:$work/text:f(ctx=1,buf=2,len=3)->len" -p $plain
-check "no TLS library in the process" says 3 any "[Nn]o TLS" -p $plain
+check "no TLS library in the process" says 3 any "[Nn]o TLS" --no-plain -p $plain
+check "nor then, but plain sockets may come" says 0 any "[Nn]o TLS library in.*only its plain sockets" \
+	--duration 0.1 -o json:"$work/none" -p $plain
 check "unwritable output fails before attaching" says 1 1 'cannot write .*/nowhere/x: No such file' \
 	-p $plain -o json:"$work/nowhere/x"
 ln -s "$work/target" "$work/link"
