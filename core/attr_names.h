@@ -60,6 +60,9 @@
 /* the codings that are still on those bytes, when they could not be undone */
 #define A_REQUEST_BODY_CODING "tlslens.request.body.coding"
 #define A_RESPONSE_BODY_CODING "tlslens.response.body.coding"
+/* of a body that comes while its exchange goes on: where these bytes stand in it, how many they are */
+#define A_CHUNK_OFFSET "tlslens.chunk.offset"
+#define A_CHUNK_SIZE "tlslens.chunk.size"
 /* interim 1xx status codes seen before the final one, e.g. ["100"] */
 #define A_INTERIM "tlslens.interim_status_codes"
 /* what made the bytes ambiguous, e.g. ["content-length+transfer-encoding"] */

@@ -37,6 +37,25 @@ size_t content_keep_bytes(const struct header *headers, uint32_t count,
 /* Is a field the media type? Parameters do not count. Of a coded content false. */
 bool content_is(const struct content_message *m, struct str media_type);
 
+/* Octets of a body that came together, while its message goes on. */
+struct content_piece {
+	bool request;
+	bool misplaced;		      /* nobody knows where in the body they stand */
+	const struct header *headers; /* of the message; borrowed, with those below */
+	uint32_t count;
+	uint64_t offset;
+	struct str octets;
+};
+
+static inline bool content_wants_pieces(const struct limits *limits)
+{
+	return limits->early && limits->body_bytes;
+}
+
+/* Makes an event of a transaction that has the request's part: this came of a body. */
+void content_describe_piece(struct txn *t, const struct content_piece *p,
+			    const struct limits *limits);
+
 /* Hands the exchange to the sink, and then what it carried. */
 void content_emit(struct proto_sink *sink, struct txn *http, const struct content_message *req,
 		  const struct content_message *resp);

@@ -208,6 +208,7 @@ static enum step bulk(struct h2 *h, enum dir d, const struct slice *s, struct cu
 	b.off = s->off + cursor_offset(c);
 	cursor_skip(c, take);
 	hd->bulk -= (uint32_t)take;
+	b.last = hd->bulk == 0 && (hd->frame.flags & H2_END_STREAM);
 	on_bulk(h, d, &b);
 	return STEP_ON;
 }

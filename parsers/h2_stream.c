@@ -410,6 +410,8 @@ void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes
 	m->end_ns = b->ts_ns;
 	touch(st, b->ts_ns);
 	take_messages(h, d, st, b);
+	if (b->n && content_wants_pieces(h->limits) && !(b->last && m->body_bytes == b->n))
+		h2_txn_piece(h, d, st, b);
 	keep_body(h, st, m, b);
 }
 

@@ -79,6 +79,7 @@ struct h2_bytes {
 	size_t n;
 	uint64_t off, ts_ns;
 	uint32_t tid;
+	bool last; /* of DATA: the stream's last in this direction */
 };
 
 /* The fields of one block. */
@@ -129,5 +130,7 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st);
 void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st);
 /* A message of direction d ended in `b`: an event of its own, when this is known to be gRPC. */
 void h2_txn_message(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b);
+/* `b` came of a body in direction d, counted already: an event of its own, when this is not gRPC. */
+void h2_txn_piece(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b);
 
 #endif

@@ -314,28 +314,76 @@ static void begin_envelope(struct txn *t, const struct h2 *h, const struct h2_st
 	t->flags = TXN_EARLY;
 }
 
-void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
+/* ... with the request's part, whose fields are `q`. NULL without memory. */
+static struct txn *new_running(const struct h2 *h, const struct h2_stream *st,
+			       const struct fields *q)
 {
-	const struct h2_msg *req = &st->msg[d];
+	const struct h2_request *line = st->upgraded ? st->upgraded : &q->line;
 	struct txn *t = txn_new(h->conn);
 	struct exchange x = {.h = h, .t = t};
-	struct fields q = {0};
 
 	if (!t)
-		return;
-	find_fields(&q, req);
-	x.q.line.method = copy(&t->arena, q.line.method);
-	x.q.line.scheme = copy(&t->arena, q.line.scheme);
-	x.q.line.authority = copy(&t->arena, q.line.authority);
-	x.q.line.path = copy(&t->arena, q.line.path);
-	x.q.host = copy(&t->arena, q.host);
+		return NULL;
+	x.q.line.method = copy(&t->arena, line->method);
+	x.q.line.scheme = copy(&t->arena, line->scheme);
+	x.q.line.authority = copy(&t->arena, line->authority);
+	x.q.line.path = copy(&t->arena, line->path);
+	x.q.host = copy(&t->arena, q->host);
 	begin_envelope(t, h, st);
+	t->flags |= st->hole == H2_HOLE_JOIN ? TXN_LATE : 0;
+	t->flags |= st->msg[h->requests].unknown ? TXN_UNKNOWN_HEADERS : 0;
+	add_request(&x);
+	if (q->content_type.p && grpc_content_type(q->content_type))
+		grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	return t;
+}
+
+void h2_txn_begun(struct h2 *h, enum dir d, const struct h2_stream *st)
+{
+	struct fields q = {0};
+	struct txn *t;
+
+	find_fields(&q, &st->msg[d]);
+	t = new_running(h, st, &q);
+	if (!t)
+		return;
 	t->start_ns = t->end_ns = st->txn->start_ns;
 	t->tid = st->txn->tid;
-	t->flags |= req->unknown ? TXN_UNKNOWN_HEADERS : 0;
-	add_request(&x);
-	if (q.content_type.p && grpc_content_type(q.content_type))
-		grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	h->sink->ops->txn(h->sink, t);
+}
+
+void h2_txn_piece(struct h2 *h, enum dir d, const struct h2_stream *st, const struct h2_bytes *b)
+{
+	const struct h2_msg *m = &st->msg[d];
+	struct fields q = {0}, p = {0};
+	struct txn *t;
+
+	if (h->requests < 0)
+		return;
+	find_fields(&q, &st->msg[h->requests]);
+	find_fields(&p, &st->msg[dir_other((enum dir)h->requests)]);
+	if (grpc_content_type(q.content_type) || grpc_content_type(p.content_type))
+		return; /* its messages are told, not their pieces */
+	t = new_running(h, st, &q);
+	if (!t)
+		return;
+	t->start_ns = t->end_ns = b->ts_ns;
+	t->tid = b->tid;
+	if (st->status) {
+		t->status = copy(&t->arena, p.status);
+		txn_int(t, A_HTTP_STATUS, st->status);
+		t->outcome = http_outcome(st->status);
+	}
+	content_describe_piece(t,
+			       &(struct content_piece){
+				       .request = h->requests == (int)d,
+				       .misplaced = m->inexact,
+				       .headers = m->headers,
+				       .count = m->count,
+				       .offset = m->body_bytes - b->n,
+				       .octets = {(const char *)b->p, b->n},
+			       },
+			       h->limits);
 	h->sink->ops->txn(h->sink, t);
 }
 

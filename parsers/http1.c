@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "parsers/content.h"
 #include "parsers/http1_conn.h"
 #include "parsers/rows.h"
 
@@ -118,6 +119,21 @@ static enum http1_step step_section(struct http1 *p, struct http1_input *in)
 	return res;
 }
 
+/* Content is there; what makes a body whole at once is no piece of it. */
+static void take_content(struct http1 *p, const struct http1_input *in, struct http1_message *m,
+			 const uint8_t *at, size_t n)
+{
+	struct http1_side *side = &p->side[in->dir];
+	bool done = http1_content_done(&side->content);
+	struct slice piece = {.p = at, .n = n, .ts_ns = in->s->ts_ns, .tid = in->s->tid};
+
+	http1_message_content(side->exchange, m, at, n);
+	if (content_wants_pieces(p->queue.limits) && !(done && m->body_bytes == n))
+		http1_exchange_piece(&p->queue, side->exchange, m, &piece);
+	if (done)
+		http1_end_message(p, in->dir, true);
+}
+
 static enum http1_step step_content(struct http1 *p, struct http1_input *in)
 {
 	struct http1_side *side = &p->side[in->dir];
@@ -132,9 +148,7 @@ static enum http1_step step_content(struct http1 *p, struct http1_input *in)
 	in->pos += taken;
 	switch (piece) {
 	case PIECE_DATA:
-		http1_message_content(side->exchange, m, at, taken);
-		if (http1_content_done(&side->content))
-			http1_end_message(p, in->dir, true);
+		take_content(p, in, m, at, taken);
 		return STEP_ON;
 	case PIECE_FRAMING:
 		return STEP_ON;

@@ -379,14 +379,16 @@ void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e)
 	content_emit(q->sink, t, &req, &resp);
 }
 
-void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns)
+/* What is told of an exchange while it goes on has the request's part. NULL without memory. */
+static struct txn *new_running(const struct http1_queue *q, const struct http1_exchange *e,
+			       uint64_t ts_ns, uint32_t tid)
 {
 	const struct http1_head *h = &e->request.head;
 	struct http1_exchange copy = {.txn = txn_new(q->conn)};
 	struct txn *t = copy.txn;
 
 	if (!t)
-		return;
+		return NULL;
 	copy.request.head.method = arena_str(&t->arena, h->method.p, h->method.n);
 	copy.request.head.target = arena_str(&t->arena, h->target.p, h->target.n);
 	copy.request.head.host = arena_str(&t->arena, h->host.p, h->host.n);
@@ -394,9 +396,45 @@ void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e,
 	t->proto_name = "http";
 	t->proto_version = h->minor ? "1.1" : "1.0";
 	t->role = q->role;
-	t->tid = e->txn->tid;
+	t->tid = tid;
 	t->start_ns = t->end_ns = ts_ns;
-	t->flags = TXN_EARLY;
-	add_request(q, &copy);
+	t->flags = TXN_EARLY | (e->txn->flags & TXN_LATE);
+	if (e->request.state)
+		add_request(q, &copy);
+	else
+		t->flags |= TXN_NO_REQUEST;
+	return t;
+}
+
+void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns)
+{
+	struct txn *t = new_running(q, e, ts_ns, e->txn->tid);
+
+	if (t)
+		q->sink->ops->txn(q->sink, t);
+}
+
+void http1_exchange_piece(struct http1_queue *q, const struct http1_exchange *e,
+			  const struct http1_message *m, const struct slice *s)
+{
+	struct txn *t = new_running(q, e, s->ts_ns, s->tid);
+
+	if (!t)
+		return;
+	if (e->response.head.status) {
+		t->status = arena_str(&t->arena, e->response.head.status_text.p,
+				      e->response.head.status_text.n);
+		txn_int(t, A_HTTP_STATUS, e->response.head.status);
+		t->outcome = http_outcome(e->response.head.status);
+	}
+	content_describe_piece(t,
+			       &(struct content_piece){
+				       .request = m == &e->request,
+				       .headers = m->head.headers,
+				       .count = m->head.count,
+				       .offset = m->body_bytes - s->n,
+				       .octets = {(const char *)s->p, s->n},
+			       },
+			       q->limits);
 	q->sink->ops->txn(q->sink, t);
 }

@@ -110,6 +110,10 @@ void http1_queue_skipped(struct http1_queue *q, bool requests);
 /* Shows, as a transaction of its own, that this exchange began with a request at ts_ns. */
 void http1_exchange_begun(struct http1_queue *q, const struct http1_exchange *e, uint64_t ts_ns);
 
+/* Shows, likewise, that `s` came of the content of one of its messages, counted already. */
+void http1_exchange_piece(struct http1_queue *q, const struct http1_exchange *e,
+			  const struct http1_message *m, const struct slice *s);
+
 /* The transaction as it stands goes to the sink; frees the exchange. */
 void http1_exchange_emit(struct http1_queue *q, struct http1_exchange *e);
 

@@ -292,6 +292,8 @@ static void shape(const struct bodies_cfg *cfg, struct txn *t, const struct side
 		return;
 	}
 	cut = a->str.n < on_wire;
+	if (txn_attr(t, side->coding))
+		return; /* the parser knows that it cannot be undone */
 	if (is_rpc(t)) {
 		if (is_protobuf(&m))
 			shape_rpc(cfg, t, side, a, cut);
