@@ -24,8 +24,8 @@ DEPS_DEMO = nginx curl openssl
 DEPS_BENCH = $(DEPS_DEMO) wrk nghttp2-client tshark bpftrace python3 util-linux
 DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	$(if $(shell command -v npm),,npm) protobuf-compiler python3-protobuf gdb bind9-dnsutils unbound knot-dnsutils \
-	clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
-	nghttp2-proxy haproxy python3-h2 python3-grpcio g++ libgrpc++-dev libprotobuf-dev \
+	stubby clang-format mandoc git python3 python3-jsonschema libclang-rt-dev apache2-bin wrk tshark \
+	nghttp2-proxy haproxy python3-h2 python3-aiohttp python3-httpx python3-grpcio g++ libgrpc++-dev libprotobuf-dev \
 	protobuf-compiler-grpc python3-websockets node-ws iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
 	libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils procps util-linux runc

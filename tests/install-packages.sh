@@ -28,7 +28,7 @@ fi
 
 for package in "${missing[@]}"; do
 	case $package in
-	nginx | haproxy | unbound | caddy) service=$package ;;
+	nginx | haproxy | unbound | caddy | stubby) service=$package ;;
 	nghttp2-proxy) service=nghttpx ;;
 	*) continue ;;
 	esac

@@ -175,8 +175,8 @@ PY
 check "nothing is lost" grep -q "lost 0" "$work/err"
 check "tshark takes every message for DNS" python3 - "$work/server.pcapng" "$work/server" <<'PY'
 import json, subprocess, sys
-n = subprocess.run(["tshark", "-r", sys.argv[1], "-Y", "udp && dns.flags.response == 0", "-T", "fields", "-e", "dns.id"],
-                   capture_output=True, text=True, check=True).stdout.split()
+n = subprocess.run(["tshark", "-r", sys.argv[1], "-Y", "udp && dns.flags.response == 0", "-T", "fields",
+                    "-e", "dns.id"], capture_output=True, text=True, check=True).stdout.split()
 bad = subprocess.run(["tshark", "-r", sys.argv[1], "-Y", "udp && (!dns || _ws.malformed)"],
                      capture_output=True, text=True, check=True).stdout
 lines = [json.loads(line) for line in open(sys.argv[2], encoding="utf-8")]

@@ -1,0 +1,290 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whose peer is whose, of real programs: fifty connections at once that were open before the tracing began and
+# fifty more that come then, all with equal lengths; every transaction's addresses and ports are compared with what
+# the programs say. peertable/rounds.py has the rules that they follow. What was seen becomes $BUILD/peers.md;
+# docs/peers.md is such a table: UPDATE_DOCS=1 renews it, and it must not say anything else.
+# All in a network of its own, where every port is free.
+if [ -z "${PEERTABLE_INSIDE:-}" ]; then
+	PEERTABLE_INSIDE=1 exec unshare --net --mount "$0" "$@"
+fi
+source "$(dirname "$0")/lib.sh"
+here=$(cd "$(dirname "$0")" && pwd)/peertable
+python=/usr/bin/python3 # Debian's, which has Debian's aiohttp, httpx and grpc
+export PYTHONDONTWRITEBYTECODE=1
+table=$BUILD/peers.md
+transactions=150 # three rounds on fifty connections
+ip link set lo up
+make_certificate
+cat "$work/cert.pem" "$work/key.pem" >"$work/both.pem"
+
+cat >"$table" <<-MARKDOWN
+	# Peers, as tested
+
+	Written by a run of \`tests/e2e/peertable.sh\`: each line is one end of a program that was traced while it had
+	many connections at once, all with equal lengths: as many open before the tracing began as were opened under it.
+	The addresses and ports of every transaction were compared with what the program itself, or the one it talked
+	to, says. Transactions of connections opened under tracing are counted first, then those of connections that
+	were joined late; there are none of programs that are over after one request.
+
+	| program | version | as | under tracing | right | unknown | wrong | joined late | right | unknown | wrong |
+	|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
+MARKDOWN
+
+# row PROGRAM PACKAGE AS JSON TOLD ROLE SERVER_PORT OPENED LATE: the last are the transactions that there must be
+row() {
+	local n late
+	check "$1, $3: each transaction is shown, once and whole" \
+		$python "$here/compare.py" "$4" "$5" "$6" "$7"
+	read -ra n < <($python "$here/compare.py" "$4" "$5" "$6" "$7" 2>/dev/null)
+	check "$1, $3: as many as were made" equal transactions "${n[0]} ${n[4]}" "$8 $9"
+	check "$1, $3: no peer is wrong" equal "wrong peers" "${n[3]} ${n[7]}" "0 0"
+	check "$1, $3: all of connections opened under tracing are known" equal unknown "${n[2]}" 0
+	late=" | | | |"
+	[ "$9" = 0 ] || late=" ${n[4]} | ${n[5]} | ${n[6]} ($((100 * n[6] / n[4])) %) | ${n[7]} |"
+	echo "| $1 | $(dpkg-query -W -f '${Version}' "$2") | $3 | ${n[0]} | ${n[1]} | ${n[2]} | ${n[3]} |$late" >>"$table"
+}
+
+listens_udp() { ss -Hlun "sport = :$1" | grep -q .; }
+listens() { ss -Hltn "sport = :$1" | grep -q .; }
+
+# serve NAME PORT COMMAND...: its output, which says who came, goes to $work/NAME; sets $pid
+serve() {
+	local name=$1 port=$2
+	shift 2
+	"$@" >"$work/$name" 2>"$work/$name.err" &
+	pid=$!
+	started+=($pid)
+	wait_for 20 listens "$port" || { cat "$work/$name.err" && exit 1; }
+}
+
+# join PIDS JSON COMMAND...: starts a client, the tracing of the programs when its first connections are open, and lets
+# it go on; what it says goes to $work/client. In PIDS, "client" is the client.
+join() {
+	local pids=$1 json=$2
+	shift 2
+	rm -f "$work/go" "$work/client"
+	mkfifo "$work/go" && exec 6<>"$work/go"
+	"$@" <&6 6>&- >"$work/client" 2>"$work/client.err" &
+	client=$!
+	started+=($client)
+	wait_for 30 grep -q open "$work/client" || { cat "$work/client.err" && exit 1; }
+	start_tracing -p "${pids/client/$client}" -o json:"$json" || exit 1
+	echo go >&6
+	exec 6>&-
+	wait $client
+	check "${*##*/}: ended well" equal status $? 0
+}
+
+# joined PIDS COMMAND...: the same, to the end; what was seen is in $work/json
+joined() {
+	local pids=$1
+	shift
+	join "$pids" "$work/json" "$@"
+	stop_tracing
+	check "nothing is lost" grep -q "lost 0" "$work/err"
+}
+
+# told FILE PREFIX: what it says of paths
+told() { grep "^$2/c" "$1" >"$work/told"; }
+
+own=("$work/cert.pem" "$work/key.pem")
+
+# pair SERVER_NAME PACKAGE CLIENT_NAME PACKAGE PORT PREFIX SERVER_COMMAND -- CLIENT_COMMAND: both ends
+pair() {
+	local name=$1 package=$2 client_name=$3 client_package=$4 port=$5 prefix=$6 command=() server
+	shift 6
+	while [ "$1" != -- ]; do command+=("$1") && shift; done
+	shift
+	serve "server.$port" "$port" "${command[@]}" server "$port" "${own[@]}"
+	server=$pid
+	joined "$server,client" "$@" client "$port" "$work/cert.pem"
+	kill $server
+	told "$work/server.$port" "$prefix"
+	[ -z "$name" ] ||
+		row "$name" "$package" server "$work/json" "$work/told" server "$port" $transactions $transactions
+	[ -z "$client_name" ] ||
+		row "$client_name" "$client_package" client "$work/json" "$work/told" client "$port" \
+			$transactions $transactions
+}
+
+streams=($python "$here/streams.py")
+node=(node "$here/node.js")
+pair "node https" nodejs "python3 asyncio" python3 4001 "" "${node[@]}" -- "${streams[@]}"
+pair "python3 asyncio" python3 "node https" nodejs 4002 "" "${streams[@]}" -- "${node[@]}"
+pair "aiohttp" python3-aiohttp "aiohttp" python3-aiohttp 4003 "" $python "$here/with_aiohttp.py" -- \
+	$python "$here/with_aiohttp.py"
+pair "" "" "httpx" python3-httpx 4004 "" "${streams[@]}" -- $python "$here/with_httpx.py"
+pair "grpc" python3-grpcio "grpc" python3-grpcio 4005 /peers.Peers $python "$here/with_grpc.py" -- \
+	$python "$here/with_grpc.py"
+
+children() { tr -d ' ' <"/proc/$1/task/$1/children"; }
+
+# proxy NAME PACKAGE PORT COMMAND...: it listens on PORT and talks to 4000; both sides of it
+proxy() {
+	local name=$1 package=$2 port=$3 backend worker
+	shift 3
+	serve backend 4000 "${streams[@]}" server 4000 "${own[@]}"
+	backend=$pid
+	serve "$name" "$port" "$@"
+	worker=$pid
+	[ "$name" != nginx ] || worker=$(children $pid)
+	joined "$worker" "${streams[@]}" client "$port" "$work/cert.pem"
+	kill $pid $backend
+	wait $pid $backend
+	told "$work/client" ""
+	row "$name" "$package" server "$work/json" "$work/told" server "$port" $transactions $transactions
+	told "$work/backend" ""
+	row "$name" "$package" client "$work/json" "$work/told" client 4000 $transactions $transactions
+}
+
+cat >"$work/haproxy.cfg" <<-CONF
+	global
+		nbthread 1
+	defaults
+		mode http
+		timeout connect 30s
+		timeout client 30s
+		timeout server 30s
+	frontend front
+		bind 127.0.0.1:4011 ssl crt $work/both.pem
+		default_backend back
+	backend back
+		server one 127.0.0.1:4000 ssl verify none
+CONF
+proxy haproxy haproxy 4011 haproxy -db -f "$work/haproxy.cfg"
+
+mkdir "$work/tmp"
+cat >"$work/nginx.conf" <<-CONF
+	daemon off;
+	worker_processes 1;
+	user root;
+	pid nginx.pid;
+	error_log nginx.err warn;
+	events { worker_connections 1024; }
+	http {
+		access_log off;
+		client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp;
+		uwsgi_temp_path tmp; scgi_temp_path tmp;
+		upstream back { server 127.0.0.1:4000; keepalive 100; }
+		server {
+			listen 127.0.0.1:4012 ssl;
+			ssl_certificate cert.pem;
+			ssl_certificate_key key.pem;
+			location / { proxy_pass https://back; proxy_http_version 1.1; proxy_set_header Connection ""; }
+		}
+	}
+CONF
+proxy nginx nginx 4012 nginx -p "$work/" -c "$work/nginx.conf" -e "$work/nginx.err"
+
+proxy nghttpx nghttp2-proxy 4013 nghttpx --conf=/dev/null --workers=1 --single-process --no-ocsp \
+	"--frontend=127.0.0.1,4013" "--backend=127.0.0.1,4000;;tls" --insecure "$work/key.pem" "$work/cert.pem"
+
+# Programs that are over after one request: a hundred connections at once, all of them under tracing.
+serve server.4021 4021 "${streams[@]}" server 4021 "${own[@]}"
+"$program" -o json:"$work/json" -- curl -sS -Z --parallel-immediate --parallel-max 100 --cacert "$work/cert.pem" \
+	"https://127.0.0.1:4021/c[00-99]-1" >"$work/out" 2>"$work/err"
+told "$work/server.4021" ""
+row curl curl client "$work/json" "$work/told" client 4021 100 0
+
+cat >"$work/s_clients" <<-SCRIPT
+	for n in \$(seq -w 00 99); do
+		printf 'GET /c%s-1 HTTP/1.1\r\nConnection: close\r\n\r\n' \$n |
+			openssl s_client -quiet -CAfile "$work/cert.pem" -connect 127.0.0.1:4022 &
+	done
+	wait
+SCRIPT
+serve server.4022 4022 "${streams[@]}" server 4022 "${own[@]}"
+"$program" -o json:"$work/json" -- bash "$work/s_clients" >"$work/out" 2>"$work/err"
+told "$work/server.4022" ""
+row "openssl s_client" openssl client "$work/json" "$work/told" client 4022 100 0
+
+# DNS: unbound says who asks.
+cat >"$work/unbound.conf" <<-CONF
+	server:
+		interface: 127.0.0.1@53
+		interface: 127.0.0.1@853
+		interface: 127.0.0.1@443
+		tls-service-key: "$work/key.pem"
+		tls-service-pem: "$work/cert.pem"
+		incoming-num-tcp: 500
+		username: ""
+		chroot: ""
+		directory: "$work"
+		pidfile: "$work/unbound.pid"
+		use-syslog: no
+		logfile: ""
+		module-config: "iterator"
+		local-zone: "test." inform_redirect
+		local-data: "test. 300 A 192.0.2.7"
+		local-data: "test. 300 AAAA 2001:db8::7"
+	remote-control:
+		control-enable: no
+CONF
+serve unbound 853 unbound -d -c "$work/unbound.conf"
+unbound=$pid
+
+# asked PREFIXES: who asked for such names, by unbound's log
+asked() {
+	sed -nE "s/.* inform_redirect 127.0.0.1@([0-9]+) (($1)[0-9]+-[0-9]\.test)\. ([A-Z]+) IN$/\2 \4 \1/p" \
+		"$work/unbound.err" >"$work/told"
+}
+join $unbound "$work/unbound.json" $python "$here/dot.py" "$work/cert.pem"
+
+# asks NAME PACKAGE PREFIX PORT QUESTIONS COMMAND...: fifty at once, each for a name of its own
+asks() {
+	local name=$1 package=$2 prefix=$3 port=$4 questions=$5
+	shift 5
+	printf "for n in \$(seq -w 0 49); do %s ${prefix}\$n-1.test & done; wait" "$*" >"$work/ask"
+	"$program" -o json:"$work/json" -- bash "$work/ask" >"$work/out" 2>"$work/err"
+	asked "$prefix"
+	row "$name" "$package" client "$work/json" "$work/told" client "$port" "$questions" 0
+}
+asks dig bind9-dnsutils dig 53 50 dig +short +tries=1 @127.0.0.1
+asks "kdig +tls" knot-dnsutils ktls 853 50 kdig +short +tls @127.0.0.1
+asks "kdig +https" knot-dnsutils khttps 443 50 kdig +short +https @127.0.0.1
+echo "nameserver 127.0.0.1" >"$work/resolv.conf"
+mount --bind "$work/resolv.conf" /etc/resolv.conf
+asks getent libc-bin getent 53 100 getent ahosts
+umount /etc/resolv.conf
+
+# stubby takes what dig asks and asks over TLS
+cat >"$work/stubby.yml" <<-CONF
+	resolution_type: GETDNS_RESOLUTION_STUB
+	dns_transport_list: [GETDNS_TRANSPORT_TLS]
+	tls_authentication: GETDNS_AUTHENTICATION_NONE
+	appdata_dir: "$work"
+	listen_addresses: [127.0.0.1@5300]
+	upstream_recursive_servers:
+	  - address_data: 127.0.0.1
+	    tls_port: 853
+CONF
+HOME=$work stubby -C "$work/stubby.yml" >"$work/stubby" 2>&1 &
+stubby=$!
+started+=($stubby)
+tracer_of_unbound=$tracer
+wait_for 20 listens_udp 5300 || { cat "$work/stubby" && exit 1; }
+start_tracing -p $stubby -o json:"$work/json" || exit 1
+printf 'for n in $(seq -w 0 49); do dig +short +tries=1 -p 5300 @127.0.0.1 stubby$n-1.test & done; wait' >"$work/ask"
+bash "$work/ask" >"$work/out" 2>&1
+stop_tracing
+asked stubby
+row stubby stubby client "$work/json" "$work/told" client 853 50 0
+
+tracer=$tracer_of_unbound
+stop_tracing
+
+unbound_row() { # AS PREFIX PORT OPENED LATE
+	asked "$2"
+	row unbound unbound "$1" "$work/unbound.json" "$work/told" server "$3" "$4" "$5"
+}
+unbound_row "server, TLS" "tls|ktls|stubby" 853 250 150
+unbound_row "server, HTTPS" khttps 443 50 0
+
+# What differs from machine to machine is the version.
+lines_of() {
+	grep '^|' "$1" | cut -d '|' -f 2,4-
+}
+[ -z "${UPDATE_DOCS:-}" ] || cp "$table" "$here/../../../docs/peers.md"
+check "docs/peers.md says the same" equal table "$(lines_of "$here/../../../docs/peers.md")" "$(lines_of "$table")"
+finish

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HTTPS by asyncio's streams: streams.py server PORT CERT KEY | client PORT CERT"""
+import asyncio
+import ssl
+import sys
+
+from rounds import Together, play, say
+
+
+async def serve(port, cert, key):
+    together = Together()
+
+    async def connection(reader, writer):
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split()[1].decode()
+                say(path, writer.get_extra_info("peername")[1])
+                await together.wait(path)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+                await writer.drain()
+                if b"Connection: close" in head:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        writer.close()
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(cert, key)
+    server = await asyncio.start_server(connection, "127.0.0.1", port, ssl=tls, backlog=500)
+    await server.serve_forever()
+
+
+async def talk(port, cert):
+    tls = ssl.create_default_context(cafile=cert)
+    streams = {}
+
+    async def request(n, path):
+        if n not in streams:
+            streams[n] = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+        reader, writer = streams[n]
+        say(path, writer.get_extra_info("sockname")[1])
+        writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
+        await reader.readuntil(b"hello")
+
+    await play(request)
+    for _, writer in streams.values():
+        writer.close()
+
+
+role, listening, *files = sys.argv[1:]
+asyncio.run({"server": serve, "client": talk}[role](int(listening), *files))
