@@ -14,6 +14,21 @@ static const char *const lost_names[EV_LOST_CAUSES] = {
 	[EV_LOST_TABLE] = "table full",	  [EV_LOST_BUSY] = "scratch busy",
 };
 
+/* By enum limit_kind, behind the number of times that it was met. */
+static const char *const limit_names[LIMIT_KINDS] = {
+	[LIMIT_HEADER_BYTES] = "header sections longer than are kept",
+	[LIMIT_HEADERS] = "header sections of more fields than are kept",
+	[LIMIT_INTERIM] = "exchanges of more 1xx responses than are listed",
+	[LIMIT_REQUESTS] = "requests given up because too many waited for a response",
+	[LIMIT_STREAMS] = "streams given up because too many were open",
+	[LIMIT_CONTINUATIONS] = "header blocks in more CONTINUATION frames than are read",
+	[LIMIT_KEPT_BYTES] = "exchanges cut because the connection held too much",
+	[LIMIT_HPACK_TABLE] = "HPACK tables larger than are kept",
+	[LIMIT_HPACK_STRING] = "header fields longer than are decoded",
+	[LIMIT_FRAME_BYTES] = "frames longer than their receiver allows",
+	[LIMIT_SEARCH] = "times no frame boundary was found in what is looked through",
+};
+
 static uint64_t both(const __u64 v[DIR_COUNT])
 {
 	return v[DIR_WRITE] + v[DIR_READ];
@@ -137,6 +152,8 @@ void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
 	put_if(out, t->flow.stale, "records dropped that came too late");
 	put_if(out, t->flow.conns_evicted, "connections given up for want of room");
 	put_if(out, t->flow.names_evicted, "looked-up names forgotten for want of room");
+	for (int i = 0; i < LIMIT_KINDS; i++)
+		put_if(out, t->flow.limits[i], limit_names[i]);
 	put_if(out, t->source.bad_records, "records refused as damaged");
 	reason = summary_reason(t);
 	if (reason)

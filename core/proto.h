@@ -52,6 +52,22 @@ struct limits {
 
 extern const struct limits limits_default;
 
+/* Which limit cut something: counted by flow/, and TXN_LIMIT in the transaction where there is one. */
+enum limit_kind {
+	LIMIT_HEADER_BYTES,  /* limits.header_bytes */
+	LIMIT_HEADERS,	     /* limits.headers */
+	LIMIT_INTERIM,	     /* 1xx responses listed for an exchange */
+	LIMIT_REQUESTS,	     /* limits.pipeline */
+	LIMIT_STREAMS,	     /* limits.streams */
+	LIMIT_CONTINUATIONS, /* limits.continuation_frames */
+	LIMIT_KEPT_BYTES,    /* of headers and bodies held for the exchanges of a connection */
+	LIMIT_HPACK_TABLE,   /* a larger one is known in part */
+	LIMIT_HPACK_STRING,
+	LIMIT_FRAME_BYTES, /* the receiver's own: no such frame can be */
+	LIMIT_SEARCH,	   /* octets without a frame boundary */
+	LIMIT_KINDS,
+};
+
 /* The traced process was told an address of a name that it had asked for. */
 struct resolved {
 	struct str name; /* as it was asked for, in presentation format and lower case */
@@ -81,7 +97,15 @@ struct proto_sink_ops {
 	void (*role)(struct proto_sink *s, enum role r);
 	/* Borrowed for the call. May be NULL: nobody remembers names. */
 	void (*resolved)(struct proto_sink *s, const struct resolved *r);
+	/* May be NULL: nobody counts. */
+	void (*limit)(struct proto_sink *s, enum limit_kind k);
 };
+
+static inline void proto_limit(struct proto_sink *s, enum limit_kind k)
+{
+	if (s->ops->limit)
+		s->ops->limit(s, k);
+}
 
 /* How a parser comes to a connection. All borrowed for the call of open() only. */
 struct proto_open {

@@ -47,12 +47,18 @@ static void sink_resolved(struct proto_sink *s, const struct resolved *r)
 	flow_name_learn(conn_of(s), r);
 }
 
+static void sink_limit(struct proto_sink *s, enum limit_kind k)
+{
+	conn_of(s)->flow->stats.limits[k]++;
+}
+
 static const struct proto_sink_ops sink_ops = {
 	.txn = sink_txn,
 	.secret = sink_secret,
 	.settled = sink_settled,
 	.role = sink_role,
 	.resolved = sink_resolved,
+	.limit = sink_limit,
 };
 
 /*

@@ -64,6 +64,7 @@ struct flow_stats {
 	uint64_t reordered; /* records that came before their predecessor */
 	uint64_t stale;	    /* records for positions already passed: dropped */
 	uint64_t held_over; /* transactions and chunks let go early because too much waited */
+	uint64_t limits[LIMIT_KINDS]; /* how often each cut something */
 };
 
 /* One process, for the summary. */

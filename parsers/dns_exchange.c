@@ -118,6 +118,7 @@ static int on_query(struct dns_exchanges *x, const struct dns_message *m,
 		return 0;
 	}
 	if (x->count && x->count >= x->limits->pipeline) {
+		proto_limit(x->sink, LIMIT_REQUESTS);
 		x->list->txn->flags |= TXN_LIMIT;
 		emit_unanswered(x, x->list, false);
 	}

@@ -66,6 +66,8 @@ static bool begin_frame(struct h2 *h, enum dir d)
 	struct h2_dir *hd = &h->dir[d];
 
 	hd->frame = h2_frame_parse(hd->gather);
+	if (hd->frame.length > hd->frame_max)
+		proto_limit(h->sink, LIMIT_FRAME_BYTES);
 	if (!h2_frame_valid(&hd->frame, hd->frame_max))
 		return false;
 	check_continuity(h, d);
@@ -118,8 +120,11 @@ static bool on_fixed(struct h2 *h, enum dir d)
 			       true);
 		break;
 	case H2_CONTINUATION:
-		if (++hd->block.continuations > h->limits->continuation_frames)
+		if (++hd->block.continuations > h->limits->continuation_frames) {
+			if (!hd->block.limit)
+				proto_limit(h->sink, LIMIT_CONTINUATIONS);
 			h2_block_spoil(h, d, true);
+		}
 		break;
 	case H2_RST_STREAM:
 		h2_stream_reset(h, f->stream, u32(hd->gather), hd->frame_ts_ns);

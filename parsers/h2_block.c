@@ -80,18 +80,34 @@ static void hide_secrets(struct walker *w, const struct hpack_field *f)
 		hide(w, f->at, f->n, f->huffman ? FILL_HUFFMAN : FILL_RAW);
 }
 
-/* Room for one more field, within every limit. */
-static bool reserve_field(struct walker *w, size_t bytes)
+/* Something of the section is not kept: counted once for it. */
+static void cut(struct walker *w, enum limit_kind k)
+{
+	if (!w->sec.limit)
+		proto_limit(w->h->sink, k);
+	w->sec.limit = true;
+}
+
+static bool within_limits(struct walker *w, size_t bytes)
 {
 	const struct limits *lim = w->h->limits;
+
+	if (w->msg->fields >= lim->headers)
+		cut(w, LIMIT_HEADERS);
+	else if (bytes > lim->header_bytes || w->msg->header_bytes > lim->header_bytes - bytes)
+		cut(w, LIMIT_HEADER_BYTES);
+	else if (w->h->kept_bytes + bytes + sizeof(struct header) > H2_KEPT_BYTES)
+		cut(w, LIMIT_KEPT_BYTES);
+	else
+		return true;
+	return false;
+}
+
+static bool reserve_field(struct walker *w)
+{
 	struct header *grown;
 	uint32_t cap = w->cap ? w->cap * 2 : FIELDS_FIRST;
 
-	if (w->msg->fields >= lim->headers || bytes > lim->header_bytes ||
-	    w->msg->header_bytes > lim->header_bytes - bytes)
-		return false;
-	if (w->h->kept_bytes + bytes + sizeof(*grown) > H2_KEPT_BYTES)
-		return false;
 	if (w->sec.count < w->cap)
 		return true;
 	grown = arena_alloc(&w->st->txn->arena, cap * sizeof(*grown));
@@ -110,7 +126,9 @@ static void keep_field(struct walker *w, const struct hpack_field *f)
 	struct header *k;
 	char *copy;
 
-	copy = reserve_field(w, bytes) ? arena_alloc(&w->st->txn->arena, bytes) : NULL;
+	if (!within_limits(w, bytes))
+		return;
+	copy = reserve_field(w) ? arena_alloc(&w->st->txn->arena, bytes) : NULL;
 	if (!copy) {
 		w->sec.limit = true;
 		return;
@@ -163,7 +181,7 @@ static void on_field(void *arg, const struct hpack_field *f)
 	if (!w->sec.fields++)
 		w->sec.regular = f->name.n && f->name.p[0] != ':';
 	if (f->oversize)
-		w->sec.limit = true;
+		cut(w, LIMIT_HPACK_STRING);
 	keep_field(w, f);
 }
 
@@ -172,6 +190,7 @@ static void finish(struct h2 *h, enum dir d, struct walker *w, const uint8_t *p,
 	struct h2_dir *hd = &h->dir[d];
 	struct h2_block *b = &hd->block;
 	enum dir to = b->push ? dir_other(d) : d;
+	bool was_cut = hd->hpack.cut;
 	size_t walked;
 
 	w->st = h2_stream_find(h, b->stream);
@@ -184,6 +203,8 @@ static void finish(struct h2 *h, enum dir d, struct walker *w, const uint8_t *p,
 		w->sec.broken = false;
 	else if (!b->skip)
 		hide(w, walked, n - walked, FILL_RAW);
+	if (hd->hpack.cut && !was_cut)
+		proto_limit(h->sink, LIMIT_HPACK_TABLE);
 	if (w->sec.broken)
 		w->sec = (struct h2_section){.broken = true, .limit = b->limit};
 	if (w->st)
@@ -233,8 +254,10 @@ void h2_block_piece(struct h2 *h, enum dir d, const struct h2_bytes *piece, bool
 	struct walker w = {.h = h, .d = d, .pieces = &here, .pieces_n = 1};
 	bool in_place = last && !b->octets.n && piece->n <= h->limits->header_bytes;
 
-	if (!b->skip && !in_place && !append(b, piece))
+	if (!b->skip && !in_place && !append(b, piece)) {
+		proto_limit(h->sink, LIMIT_HEADER_BYTES);
 		h2_block_spoil(h, d, true);
+	}
 	if (b->skip)
 		hide(&w, 0, piece->n, FILL_RAW);
 	if (!last)

@@ -166,8 +166,10 @@ struct parse_res h2_search_feed(struct h2 *h, enum dir d, const struct slice *s)
 	at = find(q);
 	if (at < 0) {
 		give_up(h, d, q->next);
-		if (q->held.n > H2_SEARCH_BYTES)
+		if (q->held.n > H2_SEARCH_BYTES) {
+			proto_limit(h->sink, LIMIT_SEARCH);
 			h2_search_begin(h, d);
+		}
 		return res;
 	}
 	give_up(h, d, (size_t)at);

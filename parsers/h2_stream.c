@@ -94,12 +94,20 @@ void h2_stream_discard(struct h2 *h, struct h2_stream *st)
 	txn_free(st->txn);
 }
 
+void h2_stream_limit(struct h2 *h, struct h2_stream *st, enum limit_kind k)
+{
+	if (!(st->txn->flags & TXN_LIMIT))
+		proto_limit(h->sink, k);
+	st->txn->flags |= TXN_LIMIT;
+}
+
 bool h2_stream_add(struct h2 *h, struct h2_stream *st)
 {
 	struct h2_stream *oldest = h->streams;
 
 	/* uthash keeps the order of insertion */
 	if (oldest && HASH_COUNT(h->streams) >= h->limits->streams) {
+		proto_limit(h->sink, LIMIT_STREAMS);
 		oldest->txn->flags |= TXN_LIMIT;
 		oldest->evicted = true;
 		if (oldest->id > h->evicted)
@@ -211,7 +219,7 @@ static void append(struct h2_stream *st, struct h2_msg *m, const struct h2_secti
 	m->count = need;
 }
 
-static void add_interim(struct h2_stream *st, uint16_t status)
+static void add_interim(struct h2 *h, struct h2_stream *st, uint16_t status)
 {
 	struct arena *a = &st->txn->arena;
 
@@ -220,7 +228,7 @@ static void add_interim(struct h2_stream *st, uint16_t status)
 	if (st->interim && st->interim_count < H2_INTERIM_MAX)
 		st->interim[st->interim_count++] = arena_printf(a, "%u", (unsigned int)status);
 	else
-		st->txn->flags |= TXN_LIMIT;
+		h2_stream_limit(h, st, LIMIT_INTERIM);
 }
 
 /*
@@ -228,7 +236,7 @@ static void add_interim(struct h2_stream *st, uint16_t status)
  * without a readable status may have been a 1xx; when the next one, before any data, may be the final one,
  * only that is kept, and when the response began is not said.
  */
-static void take_response(const struct h2 *h, enum dir d, struct h2_stream *st,
+static void take_response(struct h2 *h, enum dir d, struct h2_stream *st,
 			  const struct h2_section *sec, const struct h2_block *b)
 {
 	struct h2_msg *m = &st->msg[d];
@@ -239,7 +247,7 @@ static void take_response(const struct h2 *h, enum dir d, struct h2_stream *st,
 	if (unclear)
 		m->count = 0;
 	if (interim && !b->end_stream) {
-		add_interim(st, sec->status);
+		add_interim(h, st, sec->status);
 		return;
 	}
 	/* what seems to come first may be the last of it */
@@ -299,7 +307,7 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 	touch(st, b->ts_ns);
 	m->unknown |= sec->unknown || sec->broken || sec->limit;
 	if (sec->limit)
-		st->txn->flags |= TXN_LIMIT;
+		st->txn->flags |= TXN_LIMIT; /* counted where it was met */
 	if (b->lost) {
 		m->lost = true;
 		st->txn->lost_bytes += b->lost;
@@ -327,7 +335,7 @@ static void keep_body(struct h2 *h, struct h2_stream *st, struct h2_msg *m,
 	if (n > room)
 		n = room;
 	if (n > H2_KEPT_BYTES || h->kept_bytes > H2_KEPT_BYTES - n) {
-		st->txn->flags |= TXN_LIMIT;
+		h2_stream_limit(h, st, LIMIT_KEPT_BYTES);
 		return;
 	}
 	if (n == 0 || buf_put(&m->body, b->p, n))
@@ -348,7 +356,7 @@ static void keep_message(struct h2 *h, struct h2_stream *st, struct h2_msg *m, c
 	if (!n || m->message_lost || m->framing.broken)
 		return;
 	if (n > H2_KEPT_BYTES || h->kept_bytes > H2_KEPT_BYTES - n) {
-		st->txn->flags |= TXN_LIMIT;
+		h2_stream_limit(h, st, LIMIT_KEPT_BYTES);
 		return;
 	}
 	if (buf_put(&m->message, p, n))

@@ -124,6 +124,9 @@ void h2_learn_requests(struct h2 *h, enum dir d);
 /* Were bytes of direction d missed since the stream's request began? */
 bool h2_stream_missed(const struct h2 *h, enum dir d, const struct h2_stream *st);
 
+/* A limit cut something of the stream; counted once for it. */
+void h2_stream_limit(struct h2 *h, struct h2_stream *st, enum limit_kind k);
+
 /* h2_txn.c: the stream is over; hands its transaction to the sink. */
 void h2_txn_emit(struct h2 *h, struct h2_stream *st);
 /* Its request began, in direction d: a transaction of its own shows that. */

@@ -185,7 +185,8 @@ static int walk_resize(const struct walk *w, const struct rep *r)
 	uint8_t resize[6];
 	size_t n;
 
-	if (r->index <= HPACK_TABLE_BYTES)
+	w->h->cut = r->index > HPACK_TABLE_BYTES;
+	if (!w->h->cut)
 		return inflate(w, r->begin, (size_t)(r->end - r->begin), NULL);
 	n = put_int(resize, 5, 0x20, HPACK_TABLE_BYTES);
 	return inflate(w, resize, n, NULL);

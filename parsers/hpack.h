@@ -21,6 +21,7 @@ struct nghttp2_hd_inflater;
 struct hpack {
 	struct nghttp2_hd_inflater *inflater; /* owned; NULL: made with the next block */
 	int64_t inserted;		      /* entries since the context began */
+	bool cut;			      /* the true table may be over HPACK_TABLE_BYTES */
 };
 
 /* A field of a block. The strings are borrowed for the call. */

@@ -103,6 +103,8 @@ static enum http1_step step_section(struct http1 *p, struct http1_input *in)
 		return STEP_ON;
 	}
 	in->cut = g == GATHERED_LIMIT ? CUT_LIMIT : CUT_NONE;
+	if (in->cut)
+		proto_limit(p->queue.sink, LIMIT_HEADER_BYTES);
 	res = side->phase == PHASE_HEAD ? http1_begin_message(p, in, raw)
 					: http1_end_trailers(p, in, raw);
 	if (res == STEP_WAIT) {

@@ -281,7 +281,7 @@ static enum http1_step read_response(struct http1 *p, struct http1_input *in, st
 		e->response.head = h;
 		return begin_content(p, in, e);
 	}
-	http1_exchange_interim(e, h.status_text);
+	http1_exchange_interim(&p->queue, e, h.status_text);
 	arena_reset(&p->scratch);
 	if (in->cut)
 		return http1_lose(p, in);

@@ -26,6 +26,8 @@ static void evict_oldest(struct http1_queue *q)
 	DL_FOREACH (q->list, e) {
 		if (waits(e) && over(&e->request)) {
 			e->txn->flags |= TXN_LIMIT;
+			proto_limit(q->sink, q->count >= q->limits->pipeline ? LIMIT_REQUESTS
+									     : LIMIT_KEPT_BYTES);
 			q->forsaken++;
 			http1_exchange_emit(q, e);
 			return;
@@ -178,16 +180,19 @@ void http1_message_end(struct http1_queue *q, struct http1_exchange *e, struct h
 		http1_exchange_emit(q, e);
 }
 
-void http1_exchange_interim(struct http1_exchange *e, struct str status_text)
+void http1_exchange_interim(struct http1_queue *q, struct http1_exchange *e, struct str status_text)
 {
 	struct str code = STR_NONE;
 
 	if (e->interim_count < HTTP1_INTERIM_MAX)
 		code = arena_str(&e->txn->arena, status_text.p, status_text.n);
-	if (code.p)
+	if (code.p) {
 		e->interim[e->interim_count++] = code;
-	else
-		e->txn->flags |= TXN_LIMIT;
+		return;
+	}
+	if (!(e->txn->flags & TXN_LIMIT))
+		proto_limit(q->sink, LIMIT_INTERIM);
+	e->txn->flags |= TXN_LIMIT;
 }
 
 bool http1_queue_give_up(struct http1_queue *q, uint64_t lost)
@@ -308,6 +313,7 @@ static void add_headers(const struct http1_queue *q, struct txn *t, const char *
 
 	if (count > q->limits->headers) {
 		count = q->limits->headers;
+		proto_limit(q->sink, LIMIT_HEADERS);
 		t->flags |= TXN_LIMIT;
 	}
 	txn_headers(t, name, h->headers, count);

@@ -92,7 +92,8 @@ void http1_message_end(struct http1_queue *q, struct http1_exchange *e, struct h
 		       bool whole);
 
 /* Notes a 1xx other than 101. */
-void http1_exchange_interim(struct http1_exchange *e, struct str status_text);
+void http1_exchange_interim(struct http1_queue *q, struct http1_exchange *e,
+			    struct str status_text);
 
 /*
  * Where responses were lost or unreadable, nobody can say which of the following answers which request:

@@ -23,6 +23,7 @@ struct stage {
 	struct buf bytes; /* to be fed */
 	uint64_t off[DIR_COUNT], settled[DIR_COUNT];
 	uint64_t txns, aborted, limited, no_request, now_ns;
+	uint64_t met[LIMIT_KINDS];
 	size_t held_bytes, largest_bytes; /* arenas of all and of the largest transaction */
 	uint32_t most_headers;
 };
@@ -67,11 +68,17 @@ static void on_role(struct proto_sink *sink, enum role r)
 	(void)r;
 }
 
+static void on_limit(struct proto_sink *sink, enum limit_kind k)
+{
+	stage_of(sink)->met[k]++;
+}
+
 static const struct proto_sink_ops ops = {
 	.txn = on_txn,
 	.secret = on_secret,
 	.settled = on_settled,
 	.role = on_role,
+	.limit = on_limit,
 };
 
 static void open_stage(struct stage *s)
@@ -135,6 +142,7 @@ static void endless_continuation(void **state)
 	close_stage(&s);
 	assert_int_equal(s.txns, 1);
 	assert_int_equal(s.limited, 1);
+	assert_int_equal(s.met[LIMIT_CONTINUATIONS], 1);
 	assert_true(s.largest_bytes < 8192);
 }
 
@@ -154,6 +162,7 @@ static void endless_block(void **state)
 	assert_int_equal(s.settled[DIR_WRITE], s.off[DIR_WRITE]);
 	close_stage(&s);
 	assert_int_equal(s.limited, 1);
+	assert_int_equal(s.met[LIMIT_HEADER_BYTES], 1);
 	assert_int_equal(s.most_headers, 0);
 }
 
@@ -182,6 +191,7 @@ static void hpack_bomb(void **state)
 	close_stage(&s);
 	assert_int_equal(s.txns, 1);
 	assert_int_equal(s.limited, 1);
+	assert_int_equal(s.met[LIMIT_HEADER_BYTES], 1);
 	assert_in_range(s.most_headers, 4, 8);
 	assert_true(s.largest_bytes < 4 * limits_default.header_bytes);
 }
@@ -211,6 +221,7 @@ static void endless_field_names(void **state)
 	close_stage(&s);
 	assert_int_equal(s.txns, 100);
 	assert_int_equal(s.limited, 100);
+	assert_int_equal(s.met[LIMIT_HEADERS], 100);
 	assert_int_equal(s.most_headers, limits_default.headers);
 }
 
@@ -245,6 +256,7 @@ static void streams_without_end(void **state)
 	}
 	assert_int_equal(s.txns, 50000 - limits_default.streams);
 	assert_int_equal(s.limited, s.txns);
+	assert_int_equal(s.met[LIMIT_STREAMS], s.txns);
 	/* what comes for the evicted is not taken for something new */
 	for (uint32_t i = 0; i < 40000; i++)
 		frame(&s, H2_HEADERS, H2_END_STREAM | H2_END_HEADERS, 2 * i + 1, "\x88", 1);
@@ -274,6 +286,7 @@ static void streams_full_of_fields(void **state)
 	close_stage(&s);
 	assert_int_equal(s.txns, 4000);
 	assert_true(s.limited > 0);
+	assert_int_equal(s.met[LIMIT_KEPT_BYTES], s.limited);
 	assert_true(s.held_bytes < H2_KEPT_BYTES * 3 + (size_t)4000 * 3 * 4096);
 }
 
@@ -298,6 +311,7 @@ static void sections_without_end(void **state)
 	close_stage(&s);
 	assert_int_equal(s.txns, 1);
 	assert_int_equal(s.limited, 1);
+	assert_true(s.met[LIMIT_INTERIM] + s.met[LIMIT_HEADERS] > 0);
 	assert_true(s.largest_bytes < 1 << 20);
 }
 
@@ -317,6 +331,92 @@ static void empty_frames_without_end(void **state)
 	assert_int_equal(s.txns, 1);
 }
 
+/* Encoders that say their tables are large, and small again, as often as they like. */
+static void tables_without_end(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	open_stage(&s);
+	for (uint32_t i = 0; i < 9999; i++) {
+		/* 1 GiB, a field of 1,000 octets; 4096; 64 KiB, which is just what is kept */
+		static const char *const sizes[] = {"\x3f\xe1\xff\xff\xff\x03", "\x3f\xe1\x1f",
+						    "\x3f\xe1\xff\x03"};
+		const char *size = sizes[i % 3];
+		struct buf block = {0};
+
+		buf_puts(&block, size);
+		buf_put(&block, GET "\x40\1b\x7f\xe9\6", 9);
+		for (int k = 0; k < 1000; k++)
+			buf_putc(&block, (uint8_t)('a' + i % 26));
+		frame(&s, H2_HEADERS, H2_END_STREAM | H2_END_HEADERS, 2 * i + 1, block.p, block.n);
+		frame(&s, H2_RST_STREAM, 0, 2 * i + 1, "\0\0\0\x8", 4);
+		buf_free(&block);
+		send(&s, DIR_WRITE);
+	}
+	close_stage(&s);
+	assert_int_equal(s.txns, 9999);
+	assert_int_equal(s.limited, 0);
+	/* of each time that it was too large: an encoder's word, whatever SETTINGS allow */
+	assert_int_equal(s.met[LIMIT_HPACK_TABLE], 3333);
+}
+
+/* More than the receiver allows cannot be a frame: out of step, looked for again, and counted. */
+static void frames_too_long(void **state)
+{
+	static const uint8_t rest[9 + 16385] = {[1] = 0x40, [2] = 0x01, [8] = 1};
+	struct stage s;
+
+	(void)state;
+	open_stage(&s);
+	frame(&s, H2_HEADERS, H2_END_HEADERS, 1, GET, 3);
+	send(&s, DIR_WRITE);
+	for (int i = 0; i < 1000; i++) {
+		struct slice b = {.p = rest,
+				  .n = sizeof(rest),
+				  .off = s.off[DIR_WRITE],
+				  .ts_ns = ++s.now_ns,
+				  .call_start = true};
+		struct parse_res res = proto_http2.feed(s.parser, DIR_WRITE, &b, false);
+
+		if (res.status == PARSE_LOST)
+			proto_http2.resync(s.parser, DIR_WRITE);
+		s.off[DIR_WRITE] += b.n;
+		assert_true(s.settled[DIR_WRITE] + 2 * H2_SEARCH_BYTES >= s.off[DIR_WRITE]);
+	}
+	close_stage(&s);
+	assert_int_equal(s.txns, 1);
+	assert_int_equal(s.met[LIMIT_FRAME_BYTES], 1);
+}
+
+/* Nothing but what may begin a frame, and never is one: what is held stays small. */
+static void no_frame_ever(void **state)
+{
+	static uint8_t zeros[16384];
+	struct stage s;
+	struct parse_res res;
+
+	(void)state;
+	open_stage(&s);
+	buf_clear(&s.bytes);
+	proto_http2.resync(s.parser, DIR_WRITE);
+	for (int i = 0; i < 500; i++) {
+		struct slice b = {.p = zeros,
+				  .n = sizeof(zeros),
+				  .off = s.off[DIR_WRITE],
+				  .ts_ns = ++s.now_ns};
+
+		zeros[i % sizeof(zeros)] = (uint8_t)i;
+		res = proto_http2.feed(s.parser, DIR_WRITE, &b, false);
+		assert_int_equal(res.consumed, b.n);
+		s.off[DIR_WRITE] += b.n;
+		assert_true(s.settled[DIR_WRITE] + H2_SEARCH_BYTES + sizeof(zeros) >=
+			    s.off[DIR_WRITE]);
+	}
+	close_stage(&s);
+	assert_int_equal(s.txns, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +429,9 @@ int main(void)
 		cmocka_unit_test(streams_full_of_fields),
 		cmocka_unit_test(sections_without_end),
 		cmocka_unit_test(empty_frames_without_end),
+		cmocka_unit_test(tables_without_end),
+		cmocka_unit_test(frames_too_long),
+		cmocka_unit_test(no_frame_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/summary.h"
+#include "flow/state.h"
 #include "identity/identity.h"
 
 static struct identity *some_process(const char *comm)
@@ -148,12 +149,48 @@ static void test_reasons(void **state)
 	assert_null(summary_reason(&t));
 }
 
+/* Each limit that cut something has a line of its own, and only then. */
+static void test_limits(void **state)
+{
+	struct flow *f = flow_new(&(struct flow_cfg){.limits = limits_default}, NULL);
+	char lines[LIMIT_KINDS][256], *text;
+
+	(void)state;
+	assert_non_null(f);
+	for (int i = 0; i <= LIMIT_KINDS; i++) {
+		struct summary_totals t = {.txns = 1};
+		size_t n;
+		FILE *out = open_memstream(&text, &n);
+
+		assert_non_null(out);
+		if (i < LIMIT_KINDS)
+			f->stats.limits[i] = 7;
+		summary_write(out, f, &t);
+		fclose(out);
+		if (i < LIMIT_KINDS) {
+			assert_int_equal(
+				sscanf(text, "tlslens: 1 transaction, 0 connections\n  7 %255[^\n]",
+				       lines[i]),
+				1);
+			assert_null(strstr(lines[i], "null"));
+			for (int k = 0; k < i; k++)
+				assert_string_not_equal(lines[k], lines[i]);
+			f->stats.limits[i] = 0;
+		} else {
+			assert_string_equal(text, "tlslens: 1 transaction, 0 connections\n");
+		}
+		free(text);
+	}
+	flow_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_balanced),	cmocka_unit_test(test_lost_by_cause),
 		cmocka_unit_test(test_does_not_add_up), cmocka_unit_test(test_no_counters),
 		cmocka_unit_test(test_hostile_name),	cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
