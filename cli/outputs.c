@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/signals.h"
 #include "core/log.h"
 
 static int cannot_write(const char *path, int err)
@@ -54,6 +55,12 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 	err = out_open_files(&out, spec->path, &cfg->rotation);
 	if (err)
 		return cannot_write(spec->path, err);
+	if (cfg->mode == MODE_TRACE)
+		err = out_never_wait(out, signals_in_a_hurry);
+	if (err) {
+		out_close(out);
+		return cannot_write(spec->path, err);
+	}
 	wcfg.color = use_color(cfg, out);
 	wcfg.columns = columns(out);
 	wcfg.unbuffered = out_is_tty(out);
@@ -125,6 +132,11 @@ int outputs_flush(struct outputs *o)
 	if (o->recording)
 		rec = recording_flush(o->recording);
 	return err ? err : rec;
+}
+
+bool outputs_wait(const struct outputs *o)
+{
+	return fanout_waits(o->fanout);
 }
 
 int outputs_reopen(struct outputs *o)

@@ -19,9 +19,14 @@ bool outputs_files(const struct config *cfg);
 int outputs_open(struct outputs *o, const struct config *cfg);
 /* Everything accepted so far goes to its file. */
 int outputs_flush(struct outputs *o);
+/* Does an output wait for its reader, so that it is to be flushed again soon? */
+bool outputs_wait(const struct outputs *o);
 /* Files that were moved away are opened anew by their names; a recording goes on where it is. */
 int outputs_reopen(struct outputs *o);
-/* The first error of any output, also of earlier calls; each was reported once. */
+/*
+ * Waits until all is read, or for a moment when somebody asked for the end. The first error of any output, also
+ * of earlier calls; each was reported once.
+ */
 int outputs_close(struct outputs *o);
 
 #endif

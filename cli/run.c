@@ -22,6 +22,7 @@
 #include "select/select.h"
 
 #define WAIT_MS 50	   /* at most, so that signals and limits are seen in time */
+#define READER_MS 10	   /* the same while an output waits for its reader */
 #define FLUSH_RECORDS 1024 /* at a busy source; an idle one flushes at once */
 #define DESCRIPTION_BYTES 512
 
@@ -207,15 +208,15 @@ static int wait_next(struct run *r, const struct ev_hdr **ev)
 {
 	int timeout_ms = WAIT_MS;
 
-	if (r->unflushed) {
-		fail(r, outputs_flush(&r->outputs));
-		r->unflushed = 0;
-	}
+	fail(r, outputs_flush(&r->outputs));
+	r->unflushed = 0;
+	if (outputs_wait(&r->outputs))
+		timeout_ms = READER_MS;
 	if (r->deadline_ns && !r->stopping) {
 		uint64_t now = now_ns();
 		uint64_t left_ms = r->deadline_ns > now ? (r->deadline_ns - now) / 1000000 + 1 : 0;
 
-		if (left_ms < WAIT_MS)
+		if (left_ms < (uint64_t)timeout_ms)
 			timeout_ms = (int)left_ms;
 	}
 	return r->ops->next(r->source, ev, timeout_ms);
@@ -349,6 +350,7 @@ int run(const struct config *cfg)
 	fail(&r, cfg->mode == MODE_REPLAY ? pump_replay(&r) : pump_live(&r));
 	if (r.flow)
 		fail(&r, flow_finish(r.flow));
+	signals_finishing();
 	fail(&r, outputs_close(&r.outputs));
 	if (r.flow && !cfg->quiet)
 		summarise(&r);

@@ -78,6 +78,16 @@ bool signals_command_interrupted(void)
 	return state.interrupted != 0;
 }
 
+bool signals_in_a_hurry(void)
+{
+	return state.asked || state.interrupted;
+}
+
+void signals_finishing(void)
+{
+	state.stopping = 0;
+}
+
 void signals_stopping(void)
 {
 	state.stopping = 1;

@@ -22,7 +22,11 @@ bool signals_stop_asked(void);
 bool signals_reopen_asked(void);
 /* The terminal interrupted the command: the end, once the command is over. */
 bool signals_command_interrupted(void);
+/* Somebody at the terminal or elsewhere waits for the end. */
+bool signals_in_a_hurry(void);
 /* From now on the next signal ends the program at once. */
 void signals_stopping(void);
+/* A first signal only hurries what is left to do. */
+void signals_finishing(void);
 
 #endif

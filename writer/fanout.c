@@ -136,6 +136,17 @@ int fanout_flush(struct fanout *f)
 	return f->err;
 }
 
+bool fanout_waits(const struct fanout *f)
+{
+	const struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->out && !m->err && out_waits(m->out))
+			return true;
+	}
+	return false;
+}
+
 int fanout_reopen(struct fanout *f)
 {
 	struct member *m;

@@ -60,6 +60,7 @@ struct json {
 	struct buf line, label;
 	struct buf chain;     /* an array of struct chain */
 	struct buf resources; /* as they stand at the end of every line */
+	uint64_t told;	      /* of the lines that the output lost, by those it has */
 };
 
 static int allow_header(struct json *j, const char *name)
@@ -188,10 +189,20 @@ static void put_label(void *arg, struct str name, struct str value)
 	json_quoted(&j->line, value);
 }
 
+/* What a reader of the lines cannot see: that there were more, before this one. */
+static void put_dropped(struct json *j, uint64_t lost)
+{
+	if (lost == j->told)
+		return;
+	json_key(&j->line, STR(JSON_DROPPED));
+	json_int(&j->line, (int64_t)(lost - j->told));
+}
+
 static int json_txn(void *self, const struct txn *t)
 {
 	struct json *j = self;
 	struct buf *b = &j->line;
+	uint64_t lost = out_lost(j->out);
 	int err;
 
 	buf_clear(b);
@@ -202,12 +213,15 @@ static int json_txn(void *self, const struct txn *t)
 	field_each_label(t, &j->label, put_label, j);
 	put_attrs(j, t, true);
 	buf_put(b, j->resources.p, j->resources.n);
+	put_dropped(j, lost);
 	buf_put(b, "}\n", 2);
 	err = b->err;
 	if (!err) {
 		b->p[0] = '{'; /* every key brings a comma */
 		err = out_put(j->out, b->p, b->n);
 	}
+	if (out_lost(j->out) == lost)
+		j->told = lost;
 	if (b->cap > LINE_KEEP_BYTES)
 		buf_free(b);
 	return !err && j->unbuffered ? out_flush(j->out) : err;

@@ -7,6 +7,7 @@
 #include "core/txn.h"
 
 #define JSON_NAME_MAX_BYTES 96
+#define JSON_DROPPED "tlslens.output.dropped" /* lines, for a slow reader, since the one before */
 
 /* `,"name":`, made once. */
 struct json_name {

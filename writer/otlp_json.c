@@ -29,6 +29,7 @@ struct otlp {
 	struct field field;
 	struct buf line, text;
 	struct buf resources; /* attributes of every resource, each with a comma before it */
+	uint64_t told;	      /* of the lines that the output lost, by those it has */
 };
 
 static void put_any(struct buf *b, const struct attr *a);
@@ -203,6 +204,15 @@ static void put_severity(struct buf *b, enum outcome outcome)
 	}
 }
 
+static void put_dropped(struct otlp *o)
+{
+	uint64_t lost = out_lost(o->out);
+
+	if (lost != o->told)
+		put_pair(&o->line, STR(JSON_DROPPED),
+			 &(struct attr){.type = ATTR_INT, .num = (int64_t)(lost - o->told)});
+}
+
 static void put_record(struct otlp *o, const struct txn *t)
 {
 	struct buf *b = &o->line;
@@ -219,6 +229,7 @@ static void put_record(struct otlp *o, const struct txn *t)
 	at = b->n;
 	put_fields(o, t, false);
 	put_attrs(o, t);
+	put_dropped(o);
 	put_open(b, at, '[');
 	json_puts(b, STR("]}]}]}]}\n"));
 }
@@ -227,6 +238,7 @@ static int otlp_txn(void *self, const struct txn *t)
 {
 	struct otlp *o = self;
 	struct buf *b = &o->line;
+	uint64_t lost = out_lost(o->out);
 	int err;
 
 	buf_clear(b);
@@ -235,6 +247,8 @@ static int otlp_txn(void *self, const struct txn *t)
 	err = b->err ? b->err : o->text.err;
 	if (!err)
 		err = out_put(o->out, b->p, b->n);
+	if (out_lost(o->out) == lost)
+		o->told = lost;
 	if (b->cap > LINE_KEEP_BYTES)
 		buf_free(b);
 	return !err && o->unbuffered ? out_flush(o->out) : err;

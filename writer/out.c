@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "writer/out_file.h"
 #include "writer/out_names.h"
+#include "writer/out_reader.h"
 
 #define RECORDS_MAX 8192 /* in the buffer */
 
@@ -27,8 +28,10 @@ struct out {
 	int fd; /* owned; -1 between two files */
 	int err;
 	bool tty;
-	bool own;    /* a regular file that nobody else writes to */
-	char *path;  /* owned: of such a file, else NULL */
+	bool own;		   /* a regular file that nobody else writes to */
+	char *path;		   /* owned: as it was opened, or NULL */
+	struct out_reader *reader; /* owned: what is written goes there; NULL: to the file */
+	bool (*hurry)(void);
 	bool begun;  /* it has its beginning, */
 	bool used;   /* and more */
 	bool full;   /* the disk was, at full_ns: what comes is counted and dropped */
@@ -62,6 +65,7 @@ int out_fd(struct out **o, int fd)
 
 static void out_free(struct out *o)
 {
+	out_reader_free(o->reader);
 	out_names_free(&o->names);
 	free(o->path);
 	free(o);
@@ -80,9 +84,7 @@ int out_open(struct out **o, const char *path)
 		close(fd);
 		return err;
 	}
-	if (inherited >= 0 || !out_file_regular(fd))
-		return 0;
-	(*o)->own = true;
+	(*o)->own = inherited < 0 && out_file_regular(fd);
 	(*o)->path = strdup(path);
 	if ((*o)->path)
 		return 0;
@@ -148,6 +150,12 @@ int out_open_files(struct out **o, const char *path, const struct out_rotation *
 static bool is_full_disk(int err)
 {
 	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
+int out_never_wait(struct out *o, bool (*hurry)(void))
+{
+	o->hurry = hurry;
+	return o->fd < 0 ? 0 : out_reader_new(&o->reader, &o->fd);
 }
 
 static uint64_t period_of(const struct out *o)
@@ -262,6 +270,8 @@ int out_flush(struct out *o)
 {
 	size_t n = o->n, done, whole = 0, i = 0;
 
+	if (!o->err && o->reader)
+		o->err = out_reader_drain(o->reader);
 	if (o->err || !n)
 		return o->err;
 	done = write_all(o, o->buf, n);
@@ -298,12 +308,49 @@ static int accept(struct out *o, size_t n)
 	return 0;
 }
 
+/* A record of n bytes in the reader's room, or dropped for want of it. */
+static int queue(struct out *o, size_t n, bool kept)
+{
+	int dropped = out_reader_commit(o->reader, n, kept);
+
+	if (dropped < 0)
+		o->err = dropped;
+	else if (dropped)
+		o->lost++;
+	else
+		accept(o, n);
+	return o->err;
+}
+
+static int queue_copy(struct out *o, const void *p, size_t n, bool kept)
+{
+	uint8_t *room = out_reader_room(o->reader, n);
+
+	if (!room) {
+		o->lost++;
+		return kept ? (o->err = -ENOMEM) : 0;
+	}
+	memcpy(room, p, n);
+	return queue(o, n, kept);
+}
+
+int out_put_kept(struct out *o, const void *p, size_t n)
+{
+	if (!o->reader)
+		return out_put(o, p, n);
+	if (!out_begin(o) && n)
+		queue_copy(o, p, n, true);
+	return o->err;
+}
+
 int out_put(struct out *o, const void *p, size_t n)
 {
 	size_t done;
 
 	if (make_room(o, n))
 		return o->err;
+	if (o->reader)
+		return n ? queue_copy(o, p, n, false) : 0;
 	if (n <= sizeof(o->buf)) {
 		if (n)
 			memcpy(o->buf + o->n, p, n);
@@ -321,15 +368,24 @@ int out_put(struct out *o, const void *p, size_t n)
 
 uint8_t *out_room(struct out *o, size_t n)
 {
+	uint8_t *room;
+
 	if (n > sizeof(o->buf) || make_room(o, n))
 		return NULL;
-	return o->buf + o->n;
+	if (!o->reader)
+		return o->buf + o->n;
+	room = out_reader_room(o->reader, n);
+	if (!room)
+		o->err = -ENOMEM;
+	return room;
 }
 
 int out_commit(struct out *o, size_t n)
 {
 	if (o->err || !n)
 		return o->err;
+	if (o->reader)
+		return queue(o, n, false);
 	if (!o->full) {
 		o->n += n;
 		o->ends[o->records++] = (uint32_t)o->n;
@@ -340,7 +396,7 @@ int out_commit(struct out *o, size_t n)
 /* Ends the file and closes it. The first error, which sticks. */
 static int end(struct out *o)
 {
-	uint64_t lost = o->lost;
+	uint64_t lost = o->lost, left = 0;
 	int err = 0;
 
 	if (o->begun && !o->err && o->framed && o->frame.end)
@@ -350,6 +406,11 @@ static int end(struct out *o)
 	if (o->full) /* the end of a file that ended before is no loss */
 		o->lost = lost;
 	out_flush(o);
+	if (o->reader) {
+		err = out_reader_finish(o->reader, o->hurry, &left);
+		o->lost += left;
+		o->err = o->err ? o->err : err;
+	}
 	/* A network file system may tell only now that earlier bytes did not fit. */
 	if (o->fd >= 0 && close(o->fd) && errno != EINTR && !o->err)
 		o->err = -errno;
@@ -390,6 +451,11 @@ int out_reopen(struct out *o)
 	return out_begin(o);
 }
 
+bool out_waits(const struct out *o)
+{
+	return o->reader && !o->err && out_reader_waits(o->reader);
+}
+
 bool out_is_tty(const struct out *o)
 {
 	return o->tty;
@@ -405,6 +471,16 @@ uint64_t out_lost(const struct out *o)
 	return o->lost;
 }
 
+static const char *name_of(const struct out *o)
+{
+	if (o->rotates)
+		return o->names.pattern;
+	if (!o->path)
+		return "an output";
+	return strcmp(o->path, "-") ? o->path : "standard output";
+}
+
+/* A slow reader is no error of ours, a full disk is one. */
 int out_close(struct out *o)
 {
 	int err;
@@ -412,12 +488,11 @@ int out_close(struct out *o)
 	if (!o)
 		return 0;
 	err = end(o);
-	if (o->lost) {
-		log_error("%s: the disk was full, records lost: %" PRIu64,
-			  o->rotates ? o->names.pattern
-			  : o->path  ? o->path
-				     : "an output",
-			  o->lost);
+	if (o->lost && o->reader) {
+		log_error("%s: the reader %s, records dropped: %" PRIu64, name_of(o),
+			  err == -EPIPE ? "is gone" : "was too slow", o->lost);
+	} else if (o->lost) {
+		log_error("%s: the disk was full, records lost: %" PRIu64, name_of(o), o->lost);
 		err = err ? err : -ENOSPC;
 	}
 	out_free(o);

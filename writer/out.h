@@ -10,6 +10,9 @@
  * A next file is begun only in out_time() and out_reopen(), never between two records that one event of the
  * run brings. Where files follow each other, a full disk is no error at once: what finds no room is counted,
  * and tried again with the next file.
+ *
+ * A run that must not be held up calls out_never_wait(): then records wait for a slow reader in the queue of
+ * writer/out_reader.h, and what finds no room there is counted, too.
  */
 #ifndef TLSLENS_WRITER_OUT_H
 #define TLSLENS_WRITER_OUT_H
@@ -46,6 +49,11 @@ int out_open(struct out **o, const char *path);
 int out_open_files(struct out **o, const char *path, const struct out_rotation *rotation);
 /* Takes over a descriptor; for tests. */
 int out_fd(struct out **o, int fd);
+/*
+ * From now on a pipe, socket or terminal is never waited for, but in out_close(): there until all is read, or for
+ * a moment when hurry() says so. 0 or -ENOMEM.
+ */
+int out_never_wait(struct out *o, bool (*hurry)(void));
 /* Begins the file, at once when it is there already. */
 int out_set_frame(struct out *o, const struct out_frame *frame);
 /* Makes sure that what is put next goes where the frame's beginning is. */
@@ -55,13 +63,19 @@ int out_time(struct out *o, uint64_t now_ns);
 /* Opens the file anew by its name when it was moved or removed, and adds to what is there. */
 int out_reopen(struct out *o);
 int out_put(struct out *o, const void *p, size_t n);
+/* As out_put(), but what others refer to: a slow reader is no reason to drop it. */
+int out_put_kept(struct out *o, const void *p, size_t n);
 /* Room for n bytes (n <= OUT_BUFFER_BYTES) to write straight into; out_commit says how many were used. */
 uint8_t *out_room(struct out *o, size_t n);
 int out_commit(struct out *o, size_t n);
+/* Writes what is there; a reader that must not be waited for gets what it takes at once. */
 int out_flush(struct out *o);
+/* Does anything wait for a reader, so that out_flush() is to be called again soon? */
+bool out_waits(const struct out *o);
 bool out_is_tty(const struct out *o);
 uint64_t out_bytes(const struct out *o); /* accepted so far */
-uint64_t out_lost(const struct out *o);	 /* records that found no room on the disk */
+uint64_t
+out_lost(const struct out *o); /* records that found no room, on the disk or in the queue */
 /* Ends the file, flushes, closes, frees; the first error seen, -ENOSPC when anything was lost. */
 int out_close(struct out *o);
 

@@ -48,7 +48,7 @@ struct pcapng {
 
 static int put_scratch(struct pcapng *w, struct buf *block)
 {
-	int err = block->err ? block->err : out_put(w->out, block->p, block->n);
+	int err = block->err ? block->err : out_put_kept(w->out, block->p, block->n);
 
 	buf_free(block);
 	return err;

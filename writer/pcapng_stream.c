@@ -49,14 +49,23 @@ static int slot_begin(struct stream *s, const struct stream_event *ev, enum dir 
 static int slot_commit(struct stream *s, const struct stream_event *ev, const struct slot *slot,
 		       size_t n)
 {
+	uint64_t lost = out_lost(ev->out);
+	int err;
+
 	s->ip_id++;
 	if (!packet_filter_match(ev->filter, pcapng_packet_frame(slot->block), n, n))
 		return 0;
 	pcapng_packet_seal(slot->block, &slot->about, n);
+	err = out_commit(ev->out, pcapng_packet_bytes(&slot->about, n));
+	if (out_lost(ev->out) != lost) { /* told with the next one */
+		s->dropped++;
+		s->stats->dropped++;
+		return err;
+	}
 	s->dropped = 0;
 	s->stats->received++;
 	s->stats->last_ns = ev->chunk->ts_ns;
-	return out_commit(ev->out, pcapng_packet_bytes(&slot->about, n));
+	return err;
 }
 
 /* Sends the n octets at slot->payload; SYN and FIN take a sequence number too (RFC 9293, 3.4). */

@@ -61,6 +61,8 @@ int fanout_add(struct fanout *f, const struct writer_ops *ops, void *self, struc
 struct sink *fanout_sink(struct fanout *f);
 bool fanout_wants_chunks(const struct fanout *f);
 int fanout_flush(struct fanout *f);
+/* Does an output wait for its reader? */
+bool fanout_waits(const struct fanout *f);
 /* Files that were moved or removed are opened anew by their names. */
 int fanout_reopen(struct fanout *f);
 /* Closes every writer, reports each failed one through log_error; the first error. */
