@@ -15,8 +15,9 @@
  *   bit  53     it is one
  *   bit  54     it sits where the result is final, not at the entry
  *
- * Bit 56: the process switches stacks within calls (capture/returns.h).
  * Bit 55: counts only on contexts whose FN_NEW was seen: the function serves other things than TLS, too.
+ * Bit 56: the process switches stacks within calls (capture/returns.h).
+ * Bit 57: the function was found by the shape of its code: bpf/proof.h.
  */
 #ifndef TLSLENS_BPF_COOKIE_H
 #define TLSLENS_BPF_COOKIE_H
@@ -72,12 +73,14 @@ enum len_shape {
 
 #define COOKIE_KNOWN_ONLY (1ull << 55)
 #define COOKIE_STACKS (1ull << 56)
+#define COOKIE_UNPROVEN (1ull << 57)
 
 #define COOKIE_SP_BYTES(c) (((c) >> 41 & 0xfff) * 8)
 #define COOKIE_IS_INSIDE(c) ((c) >> 53 & 1)
 #define COOKIE_AT_RETURN(c) ((c) >> 54 & 1)
-#define COOKIE_HAS_STACKS(c) ((c) >> 56 & 1)
 #define COOKIE_IS_KNOWN_ONLY(c) ((c) >> 55 & 1)
+#define COOKIE_HAS_STACKS(c) ((c) >> 56 & 1)
+#define COOKIE_IS_UNPROVEN(c) ((c) >> 57 & 1)
 /* The function alone, wherever in it the probe sits. */
 #define COOKIE_FUNCTION(c) ((c) & ((1ull << 41) - 1))
 

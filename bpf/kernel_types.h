@@ -168,6 +168,10 @@ struct task_struct {
 #define TLS_MAJOR 3
 #define TLS_MINOR_MAX 4
 #define TLS_HEADER_BYTES 5
+#define TLS_RECORD_MAX (16384 + 2048) /* RFC 5246 section 6.2.3 */
+#define TLS_OVERHEAD_MIN 9	      /* RFC 8446 section 5.2 with a tag of 8 (CCM_8) */
+#define TLS_RECORD_MAX (16384 + 2048) /* RFC 5246 section 6.2.3 */
+#define TLS_OVERHEAD_MIN 9	      /* RFC 8446 section 5.2 with a tag of 8 (CCM_8) */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 

@@ -89,6 +89,7 @@ enum conn_flag {
 	CONN_FROM_START = 1 << 0, /* created under tracing */
 	CONN_ENDED = 1 << 1,	  /* freed, but the record of it found no room yet */
 	CONN_ANNOUNCED = 1 << 2,  /* EV_SOCK of .sock was written */
+	CONN_BELIEVED = 1 << 3,	  /* of functions found by their shape: bpf/proof.h */
 };
 
 /* How far a connection is, by enum dir. */
@@ -143,7 +144,8 @@ enum frame_proof {
 
 enum frame_flag {
 	FRAME_BUF_ON_STACK =
-		1 << 0, /* .buf counts from the base of the stack, which may be moved */
+		1 << 0,		 /* .buf counts from the base of the stack, which may be moved */
+	FRAME_BELIEVED = 1 << 1, /* the call is on a context of TLS: bpf/proof.h */
 };
 
 /* A TLS call between its entry and its return. */
@@ -156,6 +158,7 @@ struct frame {
 	__u64 sock, sock_addr; /* the first stream socket used within this call: id, address */
 	__u32 proof;	       /* enum frame_proof */
 	__u32 flags;	       /* enum frame_flag */
+	__u64 cipher_bytes;    /* seen within this call, as long as it is not believed */
 };
 
 /*

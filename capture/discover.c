@@ -182,6 +182,24 @@ static int match_rows(struct elf_file *e, struct tls_file *found)
 	return rc;
 }
 
+/* Without symbols: the first row that has its shape in the file. */
+static int match_shapes(struct elf_file *e, struct known_file *k)
+{
+	int rc = -ENOENT;
+
+	for (unsigned int lib = 0; tls_libs[lib].name && rc == -ENOENT && !k->why; lib++) {
+		const char *name, *why = NULL;
+
+		rc = resolve_shapes(e, lib, &k->found, &name, &why);
+		if (why && asprintf(&k->why,
+				    "%s is linked in without symbols, and its functions were not "
+				    "found: %s",
+				    name, why) < 0)
+			k->why = NULL;
+	}
+	return rc;
+}
+
 /* Reads a file once: the first row that matches it, or why none does. */
 static void inspect(int fd, const struct debug_search *s, struct known_file *k)
 {
@@ -194,6 +212,8 @@ static void inspect(int fd, const struct debug_search *s, struct known_file *k)
 	if (k->rc == -ENOENT && is_worth_a_search(e) && elf_debug_attach(e, s) == 0)
 		k->rc = match_rows(e, &k->found);
 	if (k->rc == -ENOENT)
+		k->rc = match_shapes(e, k);
+	if (k->rc == -ENOENT && !k->why)
 		k->why = explain(e);
 	k->switches_stacks = returns_switch(e);
 	elf_close(e);

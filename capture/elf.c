@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -290,6 +291,27 @@ static const GElf_Phdr *segment_of(const struct elf_file *e, uint64_t addr)
 	return NULL;
 }
 
+bool elf_segment(const struct elf_file *e, size_t i, struct elf_span *span)
+{
+	const GElf_Phdr *ph;
+	struct stat st;
+
+	if (i >= e->load_count)
+		return false;
+	ph = &e->load[i];
+	*span = (struct elf_span){.addr = ph->p_vaddr,
+				  .size = ph->p_filesz,
+				  .code = ph->p_flags & PF_X,
+				  .writable = ph->p_flags & PF_W};
+	if (fstat(e->fd, &st) < 0 || ph->p_offset > (uint64_t)st.st_size)
+		span->size = 0;
+	else if (span->size > (uint64_t)st.st_size - ph->p_offset)
+		span->size = (uint64_t)st.st_size - ph->p_offset;
+	if (span->size > UINT64_MAX - span->addr)
+		span->size = UINT64_MAX - span->addr;
+	return true;
+}
+
 int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset)
 {
 	const GElf_Phdr *ph = segment_of(e, addr);
@@ -431,17 +453,6 @@ bool elf_has_sections(struct elf_file *e)
 	size_t n;
 
 	return elf_getshdrnum(e->elf, &n) == 0 && n > 0;
-}
-
-int elf_each_data_segment(struct elf_file *e, int (*fn)(void *arg, uint64_t addr, uint64_t size),
-			  void *arg)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < e->load_count && rc == 0; i++)
-		if (!(e->load[i].p_flags & PF_X))
-			rc = fn(arg, e->load[i].p_vaddr, e->load[i].p_filesz);
-	return rc;
 }
 
 static char *hex(const uint8_t *p, size_t n)

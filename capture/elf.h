@@ -51,16 +51,18 @@ uint64_t elf_section_address(struct elf_file *e, const char *name);
 /* False when the section headers were removed, too. */
 bool elf_has_sections(struct elf_file *e);
 /*
- * Calls fn for each loaded segment that holds no code: its address, and how many bytes of it the file has. A
- * non-zero result of fn ends the walk and is returned.
- */
-int elf_each_data_segment(struct elf_file *e, int (*fn)(void *arg, uint64_t addr, uint64_t size),
-			  void *arg);
-/*
  * Takes the symbol table of another file that describes this one: elf_find_symbols() sees it from now on,
  * where it names code of this file. Owns the descriptor in any case. 0, -ENOEXEC, -ENOMEM, -EEXIST.
  */
 int elf_add_symbols(struct elf_file *e, int fd);
+
+/* A loaded segment, as far as it is in the file. */
+struct elf_span {
+	uint64_t addr, size;
+	bool code, writable;
+};
+/* The i-th one; false: there are no more. */
+bool elf_segment(const struct elf_file *e, size_t i, struct elf_span *span);
 
 /* File offset of an address; -ENOENT when no loaded segment holds it or it is not in the file. */
 int elf_offset(struct elf_file *e, uint64_t addr, uint64_t *offset);

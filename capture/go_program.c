@@ -123,11 +123,11 @@ static bool is_table_of(struct elf_file *e, struct gopclntab *t, uint64_t addr,
 }
 
 /* One that has none of the functions may be only what looks like a table; the search goes on. */
-static int search_segment(void *arg, uint64_t addr, uint64_t size)
+static bool search_segment(struct search *s, const struct elf_span *span)
 {
-	struct search *s = arg;
-	uint8_t *p = size <= ELF_SECTION_MAX_BYTES ? malloc(size ? size : 1) : NULL;
-	int n = p ? elf_read(s->e, addr, p, size) : 0;
+	uint8_t *p =
+		span->size <= ELF_SECTION_MAX_BYTES ? malloc(span->size ? span->size : 1) : NULL;
+	int n = p ? elf_read(s->e, span->addr, p, span->size) : 0;
 	struct gopclntab t;
 	bool found = false;
 
@@ -135,7 +135,7 @@ static int search_segment(void *arg, uint64_t addr, uint64_t size)
 		if (gopclntab_open(&t, p + at, (size_t)(n - at)) < 0)
 			continue;
 		s->tables++;
-		if (!is_table_of(s->e, &t, addr + (uint64_t)at, s->funcs, s->count))
+		if (!is_table_of(s->e, &t, span->addr + (uint64_t)at, s->funcs, s->count))
 			continue;
 		s->result = 0;
 		for (size_t i = 0; i < s->count; i++)
@@ -149,6 +149,7 @@ int go_find_functions(struct elf_file *e, struct go_func *funcs, size_t count)
 {
 	struct search s = {.e = e, .funcs = funcs, .count = count, .result = -ENOENT};
 	struct gopclntab t;
+	struct elf_span span;
 	const void *p;
 	size_t n;
 	int err;
@@ -166,8 +167,11 @@ int go_find_functions(struct elf_file *e, struct go_func *funcs, size_t count)
 			       ? 0
 			       : -EINVAL;
 	}
-	if (!elf_has_sections(e))
-		elf_each_data_segment(e, search_segment, &s);
+	if (elf_has_sections(e))
+		return s.result;
+	for (size_t i = 0; elf_segment(e, i, &span); i++)
+		if (!span.code && search_segment(&s, &span))
+			break;
 	return s.result;
 }
 

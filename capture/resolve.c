@@ -14,6 +14,7 @@
 #endif
 
 #include "capture/go_program.h"
+#include "capture/shape.h"
 #include "capture/tls_libs.h"
 
 #define FUNCS_MAX 64	      /* of a row */
@@ -247,8 +248,9 @@ static bool plan_go_site(struct elf_file *e, uint64_t addr, uint64_t size, struc
 	return ok;
 }
 
+/* `name` is what it is called in the file where that differs, or NULL. */
 static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, uint64_t addr,
-		     uint64_t size)
+		     uint64_t size, const char *name)
 {
 	const struct tls_func *func = &tls_libs[f->lib].funcs[fn];
 	uint64_t offset;
@@ -263,6 +265,7 @@ static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, ui
 		.offset = offset,
 		.cookie = tls_func_cookie(f->lib, fn),
 		.role = role_of(func->kind),
+		.name = name,
 	};
 	if (tls_lib_abi(f->lib) == ABI_C) {
 		plan_site(e, func, addr, size, &f->sites[f->site_count - 1]);
@@ -281,6 +284,21 @@ static bool has_required(const struct tls_file *f, const struct tls_func *funcs)
 	return true;
 }
 
+/* A file with room for its sites. */
+static int make_file(unsigned int lib, const char *found_by, size_t sites, struct tls_file *made)
+{
+	made->lib = lib;
+	made->found_by = found_by;
+	made->site_count = made->missing_count = 0;
+	made->sites = calloc(sites, sizeof(*made->sites));
+	made->missing = calloc(sites, sizeof(*made->missing));
+	if (made->sites && made->missing)
+		return 0;
+	free(made->sites);
+	free(made->missing);
+	return -ENOMEM;
+}
+
 int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 {
 	const struct tls_lib *row = &tls_libs[lib];
@@ -294,20 +312,11 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	for (unsigned int i = 0; i < n; i++)
 		if (row->funcs[i].required && !addr[i])
 			return -ENOENT;
-
-	made.lib = lib;
-	made.found_by = where;
-	made.site_count = made.missing_count = 0;
-	made.sites = calloc(n, sizeof(*made.sites));
-	made.missing = calloc(n, sizeof(*made.missing));
-	if (!made.sites || !made.missing) {
-		free(made.sites);
-		free(made.missing);
+	if (make_file(lib, where, n, &made) < 0)
 		return -ENOMEM;
-	}
 	for (unsigned int i = 0; i < n; i++)
 		if (!skip[i])
-			add_site(e, &made, i, addr[i], size[i]);
+			add_site(e, &made, i, addr[i], size[i], NULL);
 	if (!has_required(&made, row->funcs)) {
 		free(made.sites);
 		free(made.missing);
@@ -319,4 +328,84 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 	made.build_id = elf_build_id(e);
 	*f = made;
 	return 0;
+}
+
+static unsigned int index_of(const struct tls_lib *row, const char *symbol)
+{
+	unsigned int fn = 0;
+
+	while (row->funcs[fn].symbol && strcmp(row->funcs[fn].symbol, symbol) != 0)
+		fn++;
+	return fn;
+}
+
+static bool moves_plaintext(const struct tls_file *f)
+{
+	for (size_t i = 0; i < f->site_count; i++)
+		if (COOKIE_KIND(f->sites[i].cookie) == FN_WRITE ||
+		    COOKIE_KIND(f->sites[i].cookie) == FN_READ)
+			return true;
+	return false;
+}
+
+static void add_found(struct elf_file *e, const struct shape *shape,
+		      const struct shape_found *found, int n, struct tls_file *f)
+{
+	const struct tls_lib *row = &tls_libs[f->lib];
+
+	for (int i = 0; i < n; i++)
+		add_site(e, f, index_of(row, found[i].clue->symbol), found[i].addr, found[i].size,
+			 found[i].clue->name);
+	for (size_t i = 0; i < f->site_count; i++)
+		f->sites[i].cookie |= COOKIE_UNPROVEN;
+	for (const struct shape_clue *c = shape->clues; c->name; c++) {
+		bool has = !c->symbol;
+
+		for (int i = 0; i < n && !has; i++)
+			has = strcmp(found[i].clue->name, c->name) == 0;
+		if (!has)
+			add_missing(f, c->name);
+	}
+}
+
+/* The version may be that of another library in the same file: the shape was found, so its name counts. */
+static char *version_of(const struct shape *shape, const char *version)
+{
+	return strdup(version && strncmp(version, shape->name, strlen(shape->name)) == 0
+			      ? version
+			      : shape->name);
+}
+
+int resolve_shapes(struct elf_file *e, unsigned int lib, struct tls_file *f, const char **name,
+		   const char **why)
+{
+	const struct tls_lib *row = &tls_libs[lib];
+	char *version =
+		row->shapes && row->version_mark ? elf_find_version(e, row->version_mark) : NULL;
+	struct tls_file made = *f;
+	int rc = -ENOENT;
+
+	for (size_t i = 0; row->shapes && row->shapes[i] && rc == -ENOENT && !*why; i++) {
+		struct shape_found found[SHAPE_FOUND_MAX];
+		int n = shape_find(e, row->shapes[i], found, why);
+
+		*name = row->shapes[i]->name;
+		if (n <= 0)
+			continue;
+		rc = make_file(lib, "shape", SHAPE_FOUND_MAX, &made);
+		if (rc < 0)
+			break;
+		add_found(e, row->shapes[i], found, n, &made);
+		made.version = version_of(row->shapes[i], version);
+		made.build_id = elf_build_id(e);
+		if (moves_plaintext(&made))
+			continue;
+		tls_file_clear(&made);
+		*why = "none that moves plaintext";
+		rc = -ENOENT;
+	}
+	free(version);
+	if (rc == 0)
+		*f = made;
+	return rc;
 }

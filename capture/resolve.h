@@ -14,4 +14,11 @@
  */
 int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f);
 
+/*
+ * The same without symbols, by the row's shapes. -ENOENT: they are not in the file, or, when *why (static) is set,
+ * they are and that is why none of the functions could be found; *name (static) is what is inside.
+ */
+int resolve_shapes(struct elf_file *e, unsigned int lib, struct tls_file *f, const char **name,
+		   const char **why);
+
 #endif

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "capture/shape.h"
+
 /*
  * OpenSSL 1.1.1, 3.x and 4.x, LibreSSL's and BoringSSL's shared libraries, and executables that
  * export the same names. One function calling another of the row inside (SSL_write -> SSL_write_ex
@@ -13,6 +15,8 @@
  * counts.
  */
 static const char *const openssl_sonames[] = {"libssl.so", "libssl-", "libboringssl", NULL};
+
+static const struct shape *const openssl_shapes[] = {&shape_openssl, &shape_boringssl, NULL};
 
 static const struct tls_func openssl_funcs[] = {
 	{.symbol = "SSL_write",
@@ -386,7 +390,8 @@ const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = openssl_sonames,
 	 .funcs = openssl_funcs,
-	 .version_mark = "OpenSSL "},
+	 .version_mark = "OpenSSL ",
+	 .shapes = openssl_shapes},
 	{.name = "gnutls",
 	 .sonames = gnutls_sonames,
 	 .funcs = gnutls_funcs,

@@ -36,6 +36,8 @@ enum tls_abi {
 	ABI_GO, /* registers of Go's own, since 1.17; goroutines instead of threads */
 };
 
+struct shape;
+
 struct tls_lib {
 	const char *name; /* `tlslens.tls.library` */
 	const char *const *
@@ -44,6 +46,8 @@ struct tls_lib {
 	enum tls_abi abi;
 	bool auxiliary;		  /* moves no plaintext: alone in a process it is no TLS library */
 	const char *version_mark; /* what its version string begins with, before a digit, or NULL */
+	const struct shape *const
+		*shapes; /* without symbols: capture/shape.h; NULL, or NULL-terminated */
 };
 
 /* Every row; the index is ev_data.lib. Terminated by name == NULL. */

@@ -8,13 +8,14 @@
 
 #include "bpf/goroutine.h"
 #include "bpf/kprobes/sock_bytes.h"
+#include "bpf/proof.h"
 
 /* Nearly all calls confirm what is known, so the tables are asked before the socket is looked into. */
 static APART void sock_called(struct proc_state *p, struct call_stack *s, struct sock_work *w)
 {
 	struct sock_call *x = &w->call;
 	struct frame *f = s ? frame_innermost(s, x->sp - s->base) : NULL;
-	bool below_tls = f && f->ctx;
+	bool in_call = f && f->ctx, below_tls = in_call && f->flags & FRAME_BELIEVED;
 	struct sock_state *k;
 
 	k = sock_get(p, x->sk, x->dir, x->n);
@@ -22,12 +23,14 @@ static APART void sock_called(struct proc_state *p, struct call_stack *s, struct
 		return;
 	if (x->n && !k->begun[x->dir & 1])
 		sock_begin(k, x->sk, x->dir, x->n);
-	if (below_tls && k->kind != SOCK_UDP) {
+	if (in_call && k->kind != SOCK_UDP) {
 		evidence(f, k, x->sk);
 		sock_tell(p, k, x);
 	}
 	if (!x->n)
 		return;
+	if (in_call && !below_tls && k->kind != SOCK_UDP && !x->nocopy)
+		record_seen(f, x->at.base, x->at.len, x->n, x->dir == 0);
 	if (x->dir == 0 && k->kind != SOCK_UDP && is_watched(p))
 		sent(p, k, x);
 	if (k->kind != SOCK_UDP)

@@ -144,6 +144,15 @@ out:
 	return 0;
 }
 
+/* What is sent is there before it is, other than what is received: that is not looked at. */
+static APART void sending(struct call_stack *s, const struct sock_call *x)
+{
+	struct frame *f = frame_innermost(s, x->sp - s->base);
+
+	if (f && f->proof != PROOF_NONE && !(f->flags & FRAME_BELIEVED) && !x->nocopy)
+		record_seen(f, x->at.base, x->at.len, x->n, true);
+}
+
 /*
  * Without those tracepoints: a call is seen when it begins. That is enough to know whose socket it is, and costs
  * every system call of the machine.
@@ -158,10 +167,14 @@ static APART void calling(struct proc_state *p, struct sock_work *w, const struc
 	x->fd = u->arg[1];
 	if (s)
 		sock_called(p, s, w);
-	if (x->dir || !is_watched(p))
+	if (x->dir || (!s && !is_watched(p)))
 		return;
 	locate(p, x, u, false);
 	x->n = x->at.len;
+	if (s)
+		sending(s, x);
+	if (!is_watched(p))
+		return;
 	k = x->nocopy || !x->n ? NULL : sock_get(p, x->sk, 0, 0);
 	if (k && k->kind != SOCK_UDP && k->kind != SOCK_NOBODY)
 		sent(p, k, x);

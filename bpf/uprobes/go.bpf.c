@@ -136,10 +136,11 @@ static APART int go_enter(const struct pt_regs *regs, __u64 cookie)
 	f.sp -= g.hi;
 	f.buf = a.v[COOKIE_BUF(cookie) & 7];
 	f.len = a.v[COOKIE_LEN(cookie) & 7];
-	f.flags = 0;
+	f.flags = FRAME_BELIEVED;
+	f.cipher_bytes = 0;
 	if (f.buf >= g.lo && f.buf < g.hi) {
 		f.buf -= g.hi;
-		f.flags = FRAME_BUF_ON_STACK;
+		f.flags |= FRAME_BUF_ON_STACK;
 	}
 	f.ts_ns = bpf_ktime_get_ns();
 	f.cookie = cookie;

@@ -10,6 +10,7 @@
  * No protocol is known here.
  */
 #include "bpf/cipher.h"
+#include "bpf/proof.h"
 #include "bpf/segments.h"
 #include "bpf/uprobes/call_end.h"
 #include "bpf/uprobes/stacks.h"
@@ -71,6 +72,8 @@ static __always_inline void cipher_out(struct proc_state *p, __u64 sp, __u64 buf
 	struct conn_state *c;
 	struct conn_key k;
 
+	if (f && !(f->flags & FRAME_BELIEVED))
+		record_seen(f, buf, len, len, true);
 	if (!f || !f->ctx || f->proof != PROOF_NONE)
 		return;
 	conn_key_fill(&k, p, f->ctx);
@@ -122,7 +125,8 @@ static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 	f.cookie = cookie;
 	f.sock = f.sock_addr = 0;
 	f.proof = PROOF_NONE;
-	f.flags = 0;
+	f.flags = frame_belief(p, &f);
+	f.cipher_bytes = 0;
 
 	if (COOKIE_HAS_STACKS(cookie))
 		return stacks_enter(p, &f);
@@ -160,10 +164,12 @@ static __always_inline void call_new(struct proc_state *p, const struct frame *f
 /* `sp` is the stack pointer as it was at the function's first instruction. */
 static APART int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 {
-	__u64 id = bpf_get_current_pid_tgid(), total;
+	__u64 id = bpf_get_current_pid_tgid(), total = 0;
 	struct proc_state *p = proc_traced(id >> 32);
+	__u32 kind = COOKIE_KIND(cookie);
 	struct call_stack *s;
 	struct frame f;
+	bool believed;
 
 	if (!p)
 		return 0;
@@ -175,22 +181,17 @@ static APART int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 		if (!s || !frame_pop(s, sp, cookie, &f))
 			return 0;
 	}
-	if (f.proof == PROOF_SOLE)
-		prove(p, &f);
-	switch (COOKIE_KIND(cookie)) {
-	case FN_NEW:
-		call_new(p, &f, REGS_RET(regs));
-		break;
-	case FN_WRITE:
-	case FN_READ:
-	case FN_SENDFILE:
+	if (kind == FN_WRITE || kind == FN_READ || kind == FN_SENDFILE)
 		total = moved(p, &f, REGS_RET(regs));
-		if (total)
-			call_data(p, &f, total);
-		break;
-	default:
-		break;
-	}
+	believed = call_is_believed(p, &f, total);
+	if (believed && f.proof == PROOF_SOLE)
+		prove(p, &f);
+	if (kind == FN_NEW)
+		call_new(p, &f, REGS_RET(regs));
+	else if (total && believed)
+		call_data(p, &f, total);
+	else if (total)
+		call_filtered(p, &f, total);
 	return 0;
 }
 
