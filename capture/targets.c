@@ -357,15 +357,8 @@ static void end_conns(struct targets *ts, const struct target *t, uint64_t befor
 
 void target_execed(struct targets *ts, struct target *t, const struct ev_proc *e)
 {
-	struct identity *id;
-
 	end_conns(ts, t, e->hdr.ts_ns - 1);
-	/* The record may come by before the stop of the same execve: then what was noted is of the one before. */
-	if (t->next_identity && t->next_noted_ns > e->hdr.ts_ns)
-		id = identity_ref(t->next_identity);
-	else
-		id = targets_identify_exec(ts, t, e);
-	set_identity(ts, t, id);
+	set_identity(ts, t, targets_identify_exec(ts, t, e));
 }
 
 /* Keeps what the report needs; of very many ended processes only a number remains. */

@@ -117,6 +117,11 @@ struct identity *targets_identify_exec(const struct targets *ts, const struct ta
 	if (e->hdr.len > sizeof(*e))
 		take_exec_facts(known, (const struct ev_exec *)e);
 	keep_across_exec(known, t->identity, neighbour(ts, t, e->hdr.cgroup_id));
+	/* The note may be of this image, of the one before or, when records come late, of a later one. */
+	if (t->next_identity && t->next_noted_ns > e->hdr.ts_ns) {
+		prefer(known, t->next_identity);
+		return known;
+	}
 	id = targets_identify(ts, t->key, known);
 	identity_unref(known);
 	return id;

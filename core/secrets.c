@@ -192,6 +192,16 @@ static bool rules_name(const struct secret_rules *r, unsigned int scope, struct 
 	return false;
 }
 
+/* gRPC's metadata with octets for a value has names that end so; what it is called stands before. */
+static struct str without_bin(struct str name)
+{
+	static const struct str bin = {"-bin", 4};
+
+	if (name.n > bin.n && str_ieq((struct str){name.p + name.n - bin.n, bin.n}, bin))
+		name.n -= bin.n;
+	return name;
+}
+
 /* A rule hides all of a value; what the table says of a header stays when no rule names it. */
 enum secret_kind secret_header(const struct secret_rules *rules, struct str name)
 {
@@ -203,7 +213,7 @@ enum secret_kind secret_header(const struct secret_rules *rules, struct str name
 		for (size_t i = 0; i < COUNT(header_rows); i++)
 			if (str_ieq(name, header_rows[i].name))
 				return header_rows[i].kind;
-	return ends_like_credential(name) ? SECRET_WHOLE : SECRET_NONE;
+	return ends_like_credential(without_bin(name)) ? SECRET_WHOLE : SECRET_NONE;
 }
 
 static int hex_digit(char c)
@@ -323,11 +333,13 @@ static void after_scheme(const struct ranges *r)
 	tell(r, end < r->v.n ? end : at, r->v.n);
 }
 
-/* The end of "scheme://", else 0 (RFC 3986 section 3.1). */
+/* The end of "scheme://", or of "//" (RFC 3986 sections 3.1, 4.2), else 0. */
 static size_t authority_start(struct str v)
 {
 	size_t i = 0;
 
+	if (v.n >= 2 && memcmp(v.p, "//", 2) == 0)
+		return 2;
 	while (i < v.n &&
 	       (hex_digit(v.p[i]) >= 0 || (lower(v.p[i]) >= 'a' && lower(v.p[i]) <= 'z') ||
 		strchr("+-.", v.p[i] ? v.p[i] : ' ')))

@@ -22,6 +22,9 @@ static void test_headers(void **state)
 		{"X-Api-Key", SECRET_WHOLE},
 		{"X-Vault-Token", SECRET_WHOLE},
 		{"x-csrf-token", SECRET_WHOLE},
+		{"session-token-bin", SECRET_WHOLE},
+		{"trace-bin", SECRET_NONE},
+		{"-bin", SECRET_NONE},
 		{"X-Client-Secret", SECRET_WHOLE},
 		{"X-Auth-Key", SECRET_WHOLE},
 		{"Referer", SECRET_URL},
@@ -110,7 +113,8 @@ static void test_urls(void **state)
 	expect(SECRET_URL, "https://h/@x?y=a@b", "https://h/@x?y=a@b");
 	expect(SECRET_URL, "https://u:p@h@e?q", "https://*****@e?q");
 	expect(SECRET_URL, "https://u:p", "https://u:p");
-	expect(SECRET_URL, "//u:p@h/", "//u:p@h/");
+	expect(SECRET_URL, "//u:p@h/", "//***@h/");
+	expect(SECRET_URL, "//h/@x?y=a@b", "//h/@x?y=a@b");
 	expect(SECRET_URL, "", "");
 	expect(SECRET_URL, "?", "?");
 	expect(SECRET_URL, "/?X-Amz-Signature=f&X-Amz-Credential=g&X-Amz-Date=h",
