@@ -16,7 +16,9 @@
 
 #define TLS_HEAD_BYTES 5
 #define TLS_MAC_BYTES 16
+#define TLS_HEADER_BYTES 5
 #define TLS_HANDSHAKE 22
+#define TLS_CLIENT_HELLO 1
 #define TLS_APPLICATION_DATA 23
 #define LIB_ROWS_MAX 32
 #define LIB_NAME_BYTES 32
@@ -437,6 +439,24 @@ static int put_payload(struct pcapng_records *r, const struct pcapng_block *b, s
 	return 0;
 }
 
+/* The client's hello has the name of the server in it; the server's is made up by the writer. */
+static int put_hello(struct pcapng_records *r, const struct pcapng_block *b,
+		     const struct conn_state *c, enum dir dir, const struct frame *f,
+		     struct buf *out)
+{
+	struct ev_sock_io io = {.hdr = head_of(r, b, EV_SOCK_IO, sizeof(io) + f->n)};
+
+	if (!c->has_sock || f->n <= TLS_HEADER_BYTES ||
+	    f->payload[TLS_HEADER_BYTES] != TLS_CLIENT_HELLO)
+		return 0;
+	io.hdr.flags = EV_SOCK_IO_HELLO;
+	io.sock = c->number;
+	io.want = io.got = (uint32_t)f->n;
+	io.dir = (uint8_t)dir;
+	buf_put(out, &io, sizeof(io));
+	return put_record(out, f->payload, f->n);
+}
+
 /* "lost=N of=sent" of a comment; 0 when it does not know how many. */
 static uint64_t lost_of(struct str comment, enum dir *dir)
 {
@@ -464,9 +484,11 @@ static int on_segment(struct pcapng_records *r, const struct pcapng_block *b, st
 	c->next_seq[dir] = f->seq + (uint32_t)f->want + !!(f->flags & (FRAME_SYN | FRAME_FIN));
 	if (!f->n || err)
 		return err;
-	if (f->payload[0] == TLS_HANDSHAKE && !c->plain)
+	if (f->payload[0] == TLS_HANDSHAKE && !c->plain) {
 		c->tls_records = true;
-	return put_payload(r, b, c, dir, f, out);
+		err = put_hello(r, b, c, dir, f, out);
+	}
+	return err ? err : put_payload(r, b, c, dir, f, out);
 }
 
 /* The connection ends, or bytes are missing in it and it goes on with another SYN. */

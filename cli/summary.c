@@ -152,6 +152,7 @@ void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
 	put_if(out, t->flow.stale, "records dropped that came too late");
 	put_if(out, t->flow.conns_evicted, "connections given up for want of room");
 	put_if(out, t->flow.names_evicted, "looked-up names forgotten for want of room");
+	put_if(out, t->flow.hellos_dropped, "hellos of TLS not read to their end for want of room");
 	for (int i = 0; i < LIMIT_KINDS; i++)
 		put_if(out, t->flow.limits[i], limit_names[i]);
 	put_if(out, t->source.bad_records, "records refused as damaged");

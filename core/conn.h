@@ -46,6 +46,13 @@ struct endpoint {
 	uint16_t port;	  /* host order */
 };
 
+/* Whether an earlier session goes on, as far as the hellos tell; the name is `tls.resumed`. */
+enum tls_resumed {
+	TLS_RESUMED_UNKNOWN = 0,
+	TLS_RESUMED_NO,
+	TLS_RESUMED_YES,
+};
+
 struct conn {
 	uint64_t seq; /* 1, 2, ... in a run: what tables key on */
 	char id[64];  /* `tlslens.conn.id`: pid-context-generation, stable in replay */
@@ -65,6 +72,7 @@ struct conn {
 
 	/* From the hellos when they were seen, else empty. Owned by flow. */
 	struct str tls_version, tls_cipher, sni, alpn;
+	enum tls_resumed tls_resumed;
 
 	/* What the process had looked up and was told the peer's address for, else empty. Owned by flow. */
 	struct str peer_name;

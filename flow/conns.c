@@ -141,6 +141,7 @@ void flow_conn_end(struct flow_conn *c, const struct ev_conn_end *end)
 	DL_DELETE2(c->proc->conns, c, proc_prev, proc_next);
 	DL_DELETE2(f->idle, c, idle_prev, idle_next);
 	HASH_DEL(f->conns, c);
+	flow_hello_end(c);
 	identity_unref(c->identity);
 	free((char *)c->pub.peer_name.p);
 	free(c);

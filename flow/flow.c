@@ -140,7 +140,10 @@ int flow_event(struct flow *f, const struct ev_hdr *ev)
 		flow_cipher_made(f, (const struct ev_cipher *)ev);
 		break;
 	case EV_SOCK_IO:
-		flow_cipher_sent(f, (const struct ev_sock_io *)ev);
+		if (ev->flags & EV_SOCK_IO_HELLO)
+			flow_hello_read(f, (const struct ev_sock_io *)ev);
+		else
+			flow_cipher_sent(f, (const struct ev_sock_io *)ev);
 		break;
 	case EV_SOCK_CLOSE:
 		flow_sock_close(f, (const struct ev_sock_close *)ev);

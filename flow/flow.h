@@ -37,6 +37,7 @@
 #define FLOW_PLAIN_DATAGRAMS 4
 #define FLOW_CIPHERS_MAX \
 	8192 /* beginnings of records not yet matched, or matched; the oldest goes */
+#define FLOW_HELLO_TOTAL_BYTES (16u << 20) /* of hellos not yet whole; over it one is given up */
 #define FLOW_SINK_TICK_MS 10
 #define FLOW_PARSER_TICK_MS 100
 
@@ -61,9 +62,10 @@ struct flow_stats {
 	uint64_t unparsed_bytes; /* of TLS connections whose protocol was not recognised */
 	uint64_t unwanted;	 /* plain sockets given up: TLS, or no protocol known here */
 	uint64_t resyncs;
-	uint64_t reordered; /* records that came before their predecessor */
-	uint64_t stale;	    /* records for positions already passed: dropped */
-	uint64_t held_over; /* transactions and chunks let go early because too much waited */
+	uint64_t hellos_dropped; /* not read to their end because too much waited */
+	uint64_t reordered;	 /* records that came before their predecessor */
+	uint64_t stale;		 /* records for positions already passed: dropped */
+	uint64_t held_over;	 /* transactions and chunks let go early because too much waited */
 	uint64_t limits[LIMIT_KINDS]; /* how often each cut something */
 };
 

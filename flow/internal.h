@@ -81,6 +81,17 @@ void flow_cipher_made(struct flow *f, const struct ev_cipher *ev);
 void flow_cipher_sent(struct flow *f, const struct ev_sock_io *ev);
 void flow_cipher_free_all(struct flow *f);
 
+/* hellos.c */
+void flow_hello_read(struct flow *f, const struct ev_sock_io *ev);
+/* What was said on the socket is that of another life. */
+void flow_hello_forget(struct flow *f, struct flow_sock *s);
+/* To the connection whose socket it was proven to be, whatever is known of its hellos by now. */
+void flow_hello_lend(struct flow_conn *c, struct flow_sock *s);
+/* It was the wrong socket. */
+void flow_hello_take_back(struct flow_conn *c);
+/* The connection is over. */
+void flow_hello_end(struct flow_conn *c);
+
 /* stream.c */
 void flow_stream_data(struct flow_conn *c, const struct ev_data *d);
 void flow_stream_timeout(struct flow_conn *c, enum dir d);

@@ -7,6 +7,7 @@
 #include "flow/hash.h"
 
 struct flow_conn;
+struct flow_hello; /* hellos.c */
 
 struct flow_sock {
 	uint64_t id;
@@ -20,6 +21,7 @@ struct flow_sock {
 	enum role role;
 	uint32_t netns;
 	struct endpoint local, peer;
+	struct flow_hello *hello; /* a reference; NULL: none was seen */
 	/* plain traffic: plain.c */
 	struct flow_conn *plains;
 	struct flow_sock *unwanted_next;

@@ -25,6 +25,7 @@ static void sock_free(struct flow *f, struct flow_sock *s)
 		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
 	while (s->plains)
 		flow_plain_forget(s->plains);
+	flow_hello_forget(f, s);
 	HASH_DEL(f->socks, s);
 	free(s);
 }
@@ -105,7 +106,7 @@ static bool same_address(const struct conn *c, const struct flow_sock *s)
 	       memcmp(c->peer.addr, s->peer.addr, 16) == 0;
 }
 
-static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_source source)
+static void bind_sock(struct flow_conn *c, struct flow_sock *s, enum peer_source source)
 {
 	struct flow *f = c->flow;
 	bool another;
@@ -116,8 +117,11 @@ static void bind_sock(struct flow_conn *c, const struct flow_sock *s, enum peer_
 		c->pub.source = PEER_UNKNOWN;
 	}
 	another = !c->bound || c->sock != s->id;
-	if (another)
+	if (another) {
 		c->bound_ns = f->now_ns;
+		flow_hello_take_back(c);
+	}
+	flow_hello_lend(c, s);
 	c->bound = true;
 	c->sock = s->id;
 	c->pub.family = s->family;
@@ -152,6 +156,7 @@ static struct flow_sock *sock_announced(struct flow *f, const struct ev_sock *ev
 	if (s->closed) {
 		DL_DELETE2(f->closed_socks, s, closed_prev, closed_next);
 		s->closed = false;
+		flow_hello_forget(f, s);
 	}
 	sock_fill(s, ev);
 	/* connected to somebody else: what was said before was said to another (connect(2) of datagrams) */
@@ -177,7 +182,7 @@ static void fill_peer(struct flow_sock *s, const struct flow_conn_key *k)
 		s->family = ADDR_IPV4;
 }
 
-static void bind_plain(struct flow_conn *c, const struct flow_sock *s)
+static void bind_plain(struct flow_conn *c, struct flow_sock *s)
 {
 	struct flow_sock with_peer;
 
@@ -192,7 +197,7 @@ static void bind_plain(struct flow_conn *c, const struct flow_sock *s)
 	}
 }
 
-static void prove(struct flow *f, const struct flow_sock *s, const struct ev_sock *ev)
+static void prove(struct flow *f, struct flow_sock *s, const struct ev_sock *ev)
 {
 	struct flow_conn_key key;
 	struct flow_conn *c;
@@ -310,6 +315,7 @@ void flow_sock_refute(struct flow_conn *c, uint64_t sock)
 	if (!c->recorded || c->sock != sock || c->nested || c->cached)
 		return;
 	c->recorded = c->bound = false;
+	flow_hello_take_back(c);
 	c->sock = 0;
 	c->pub.source = PEER_UNKNOWN;
 }

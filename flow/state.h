@@ -118,8 +118,7 @@ struct flow_conn {
 	uint64_t seg_seq;
 	const struct proto_ops *ops; /* NULL: not recognised (yet) */
 	void *parser;
-	bool ticking;
-	bool opaque; /* upgraded to something nobody parses */
+	bool ticking, opaque; /* opaque: upgraded to something nobody parses */
 	bool dgram;
 	bool ending; /* nothing will come any more: no waiting */
 	bool known;  /* TLS, or plain and its protocol was recognised: worth counting and showing */
@@ -133,6 +132,7 @@ struct flow_conn {
 	bool bound, nested, cached, recorded;	  /* the times above are set */
 	bool peer_settled;			  /* proven, or waited for in vain */
 	struct flow_timer peer_timer;
+	struct flow_hello *hello; /* a reference to that of its socket: hellos.c */
 	/* what waits: queue.c */
 	struct txn *txns, *txns_tail;
 	uint32_t txn_count;
@@ -178,7 +178,8 @@ struct flow {
 	struct flow_timer *timers[TIMER_KINDS]; /* soonest first */
 	char *libs[256];
 	uint64_t conn_seq;
-	size_t held_bytes; /* copies of payload that wait anywhere */
+	size_t hello_bytes; /* of hellos that are not whole yet */
+	size_t held_bytes;  /* copies of payload that wait anywhere */
 	struct flow_stats stats;
 	struct mask masks[FLOW_SECRETS_MAX];
 	uint8_t probe[FLOW_PROBE_BYTES];

@@ -243,10 +243,24 @@ static bool get_tls_cipher(const struct txn *t, unsigned int arg, struct field *
 	return give_str(f, t->conn->tls_cipher);
 }
 
+static bool get_resumed(const struct txn *t, unsigned int arg, struct field *f)
+{
+	(void)arg;
+	f->v.type = ATTR_BOOL;
+	f->v.flag = t->conn->tls_resumed == TLS_RESUMED_YES;
+	return t->conn->tls_resumed != TLS_RESUMED_UNKNOWN;
+}
+
 static bool get_alpn(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
 	return give_str(f, t->conn->alpn);
+}
+
+static bool get_sni(const struct txn *t, unsigned int arg, struct field *f)
+{
+	(void)arg;
+	return give_str(f, t->conn->sni);
 }
 
 static bool get_pid(const struct txn *t, unsigned int arg, struct field *f)
@@ -402,6 +416,8 @@ static const struct {
 	{{"tlslens.peer.dns_name", get_peer_name, 0, FIELD_OF_CONN}, 0},
 	{{"tls.protocol.version", get_tls_version, 0, FIELD_OF_CONN}, 0},
 	{{"tls.cipher", get_tls_cipher, 0, FIELD_OF_CONN}, 0},
+	{{"tls.resumed", get_resumed, 0, FIELD_OF_CONN}, 0},
+	{{"tls.client.server_name", get_sni, 0, FIELD_OF_CONN}, 0},
 	{{"tls.next_protocol", get_alpn, 0, FIELD_OF_CONN}, 0},
 	{{"process.pid", get_pid, 0, FIELD_OF_PROCESS}, 0},
 	{{NULL, get_identity, ID_PARENT_PID, FIELD_OF_PROCESS}, ID_CMDLINE},

@@ -10,7 +10,7 @@ NOT_CARRIED = {
     "process.user.name", "process.vpid", "tlslens.process.mnt_namespace", "tlslens.process.net_namespace",
     "tlslens.process.pid_namespace", "tlslens.process.cgroup_id", "thread.name",
     "tlslens.conn.id", "tlslens.conn.source",
-    "tls.protocol.version", "tls.cipher", "tls.next_protocol", "tlslens.peer.dns_name",
+    "tls.protocol.version", "tls.cipher", "tls.resumed", "tls.next_protocol", "tlslens.peer.dns_name",
     "container.image.name", "container.runtime.name", "k8s.pod.uid", "k8s.container.name",
     "k8s.node.name",
 }

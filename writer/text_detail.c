@@ -122,6 +122,30 @@ static void put_attr(struct buf *b, char mark, const struct attr *a, unsigned in
 		put_body(b, mark, a->str);
 }
 
+static void put_item(struct buf *b, const char *what, struct str s)
+{
+	if (!s.n)
+		return;
+	buf_puts(b, what);
+	human_text(b, s);
+}
+
+/* What the hellos agreed on. */
+static void put_tls(struct buf *b, const struct conn *c)
+{
+	if (!c->tls_version.n && !c->sni.n)
+		return;
+	put_indent(b, '*');
+	buf_puts(b, "TLS");
+	put_item(b, " ", c->tls_version);
+	put_item(b, ", ", c->tls_cipher);
+	put_item(b, ", server name ", c->sni);
+	put_item(b, ", ALPN ", c->alpn);
+	if (c->tls_resumed)
+		buf_puts(b, c->tls_resumed == TLS_RESUMED_YES ? ", resumed" : ", new session");
+	buf_putc(b, '\n');
+}
+
 void text_detail(struct buf *b, const struct txn *t, unsigned int verbose)
 {
 	static const struct {
@@ -142,6 +166,7 @@ void text_detail(struct buf *b, const struct txn *t, unsigned int verbose)
 		{A_DNS_ADDITIONAL, '<'},
 	};
 
+	put_tls(b, t->conn);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		put_attr(b, rows[i].mark, txn_attr(t, rows[i].name), verbose);
 }
