@@ -104,15 +104,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, AWAITED_MAX);
+	__uint(max_entries, SENDERS_MAX);
 	__type(key, __u64);
-	__type(value, struct awaited);
-} awaited __weak SEC(".maps");
-
-/* When a datagram last came whose peer is known at the end of the call only; set here. */
-volatile __u64 exit_needed_ns __weak;
-/* Whether the program on the ends of system calls is attached; set by the loader. */
-volatile __u32 exit_seen __weak;
+	__type(value, struct sender);
+} senders __weak SEC(".maps");
 
 /* Ids of sockets that user space has no use for. A program takes an entry away when it has seen it. */
 struct {

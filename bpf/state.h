@@ -18,10 +18,8 @@
 #define CGROUP_DEPTH_MAX 16 /* groups above a process that are looked at */
 #define SOCKS_MAX 65536	    /* sockets used by traced processes; the least recently used goes */
 #define REFUSALS_MAX 8192   /* sockets that nobody wants, until their next call; the oldest goes */
-#define AWAITED_MAX \
-	4096 /* threads that receive datagrams from anybody; the least recently used goes */
-#define DATAGRAMS_MAX 1024 /* of one recvmmsg: what the kernel takes (UIO_MAXIOV) */
-#define VECTORS_MAX 4096   /* threads that use sendmmsg or recvmmsg; the least recently used goes */
+#define SENDERS_MAX 4096    /* threads that are about to get a datagram */
+#define VECTORS_MAX 4096 /* threads that use sendmmsg or recvmmsg; the least recently used goes */
 #define VECTOR_SEGMENTS_MAX 16 /* of one message: beyond that its length is not checked */
 #define CALL_DEPTH 4	   /* calls on distinct contexts open at once on one thread (TLS in TLS) */
 #define CALL_PARTS_MAX 520 /* records of one call */
@@ -182,10 +180,10 @@ struct vector_call {
 	__u32 next; /* message, or VECTOR_UNKNOWN */
 };
 
-/* Key: pid_tgid. A call that receives from whoever sends, between the datagram and its end. */
-struct awaited {
+/* Key: pid_tgid. Whom the datagram came from that the thread is about to get. */
+struct sender {
 	__u64 sk;
-	__u32 nr, flags;
+	struct ev_peer peer;
 };
 
 struct run_ids {

@@ -21,6 +21,7 @@
 
 #include "bpf/tlslens.skel.h"
 #include "capture/bpf_trial.h"
+#include "capture/cgroup_root.h"
 #include "core/log.h"
 
 /* enum bpf_attach_type of kernels newer than the headers at hand. */
@@ -131,6 +132,7 @@ static bool allowed(const char *probes, const char *name)
 struct features {
 	bool sock_length; /* the tracepoints of socket calls, 6.3 */
 	bool dynptr_copy; /* bpf_probe_read_user_dynptr(), 6.16 */
+	bool senders;	  /* programs of control groups on datagrams, and leave to have them */
 };
 
 /* Which of the programs are loaded, and as what. */
@@ -155,7 +157,8 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, const stru
 	}
 	bpf_program__set_autoload(s->progs.sock_sent, has->sock_length);
 	bpf_program__set_autoload(s->progs.sock_received, has->sock_length);
-	bpf_program__set_autoload(s->progs.sock_exit, has->sock_length);
+	bpf_program__set_autoload(s->progs.sock_sender4, has->senders);
+	bpf_program__set_autoload(s->progs.sock_sender6, has->senders);
 	bpf_program__set_autoload(s->progs.sock_syscall, !has->sock_length);
 }
 
@@ -221,6 +224,22 @@ static int load_kind(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum at
 	return err;
 }
 
+/* Whom datagrams come from; of every process, for the traced ones may be anywhere. */
+static void attach_senders(struct tlslens *s)
+{
+	int root = cgroup_root_open();
+
+	if (root >= 0) {
+		s->links.sock_sender4 = bpf_program__attach_cgroup(s->progs.sock_sender4, root);
+		s->links.sock_sender6 = bpf_program__attach_cgroup(s->progs.sock_sender6, root);
+		close(root);
+	}
+	if (!s->links.sock_sender4 || !s->links.sock_sender6)
+		log_warn("whom datagrams come from stays unknown: cannot attach to control groups: "
+			 "%s",
+			 strerror(root < 0 ? -root : errno));
+}
+
 /* The kernel's own hooks; each by itself, for one that cannot be had must not stop the others. */
 static int attach_hooks(struct bpf_side *b, const struct features *has)
 {
@@ -242,6 +261,8 @@ static int attach_hooks(struct bpf_side *b, const struct features *has)
 	if (has->sock_length) {
 		s->links.sock_sent = bpf_program__attach(s->progs.sock_sent);
 		s->links.sock_received = bpf_program__attach(s->progs.sock_received);
+		if (has->senders)
+			attach_senders(s);
 	} else {
 		s->links.sock_syscall = bpf_program__attach(s->progs.sock_syscall);
 	}
@@ -272,6 +293,11 @@ static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 	has.sock_length = has_tracepoint(btf, "sock_send_length") &&
 			  !(cfg->probes && allowed(cfg->probes, "sys_enter"));
 	btf__free(btf);
+	has.senders = cfg->plain && has.sock_length &&
+		      libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1;
+	if (cfg->plain && has.sock_length && !has.senders)
+		log_warn("whom datagrams come from stays unknown: CAP_NET_ADMIN and a kernel with "
+			 "CONFIG_CGROUP_BPF are needed");
 	for (int kind = ATTACH_SESSION; kind <= ATTACH_PERF; kind++) {
 		if (!possible[kind])
 			continue;
@@ -348,26 +374,6 @@ void bpf_sweep(struct bpf_side *b)
 
 	if (err)
 		log_debug("sweep of sockets: %s", strerror(-err));
-}
-
-void bpf_meet_needs(struct bpf_side *b, uint64_t now_ns)
-{
-	struct tlslens *s = b->skel;
-	uint64_t needed = s->bss->exit_needed_ns;
-	bool need = needed && needed + EXIT_KEPT_NS > now_ns;
-
-	if (!s->links.sock_received)
-		return;
-	if (need && !s->links.sock_exit)
-		s->links.sock_exit = bpf_program__attach(s->progs.sock_exit);
-	if (need) {
-		s->bss->exit_seen = s->links.sock_exit != NULL;
-	} else if (s->bss->exit_seen) {
-		s->bss->exit_seen = 0; /* what is under way ends before the next time */
-	} else {
-		bpf_link__destroy(s->links.sock_exit);
-		s->links.sock_exit = NULL;
-	}
 }
 
 int bpf_refuse(struct bpf_side *b, uint64_t sock)

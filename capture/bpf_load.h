@@ -16,6 +16,7 @@ struct bpf_load_cfg {
 	uint32_t snap_bytes;
 	const char *probes; /* source_cfg.probes, or NULL */
 	bool plain_sites;
+	bool plain;		 /* datagrams are wanted, with their peers */
 	bool watch_execs;	 /* EV_EXEC of processes that are not traced, too */
 	unsigned int watch_bits; /* enum watch_bit */
 };
@@ -39,12 +40,6 @@ const char *bpf_socket_probe(const struct bpf_side *b);
  * all that are left. To be called now and then.
  */
 void bpf_sweep(struct bpf_side *b);
-/*
- * Attaches what every system call of the machine pays for as long as something traced needs it, and takes it away
- * EXIT_KEPT_NS later. To be called often: what comes before it is attached is known in part only.
- */
-#define EXIT_KEPT_NS 5000000000ull
-void bpf_meet_needs(struct bpf_side *b, uint64_t now_ns);
 /* Nobody wants the bytes of this socket (struct ev_sock.sock): they are only counted. 0 or a negative errno. */
 int bpf_refuse(struct bpf_side *b, uint64_t sock);
 

@@ -312,6 +312,7 @@ static int live_open(void **self, const struct source_cfg *cfg)
 				    .snap_bytes = cfg->snap_bytes,
 				    .probes = cfg->probes,
 				    .plain_sites = cfg->plain_sites,
+				    .plain = cfg->plain,
 				    .watch_execs = cfg->watch_count > 0,
 				    .watch_bits = watch_bits(cfg->watch, cfg->watch_count)};
 	struct live *l = calloc(1, sizeof(*l));
@@ -469,7 +470,6 @@ static void tick(struct live *l)
 	if (now - l->tick_ns < TICK_NS)
 		return;
 	l->tick_ns = now;
-	bpf_meet_needs(l->bpf, now);
 	put_clock(l);
 	inject_new(&l->inject, EV_TICK, sizeof(struct ev_hdr), none);
 	if (now - l->rescan_ns < RESCAN_NS)

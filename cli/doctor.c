@@ -117,7 +117,7 @@ static void check_lockdown(struct report *r)
 		    "boot with lockdown=integrity: programs may not read memory now", "%s", line);
 }
 
-/* CAP_SYS_ADMIN stands in for the two that were split off it in Linux 5.8. */
+/* CAP_SYS_ADMIN stands in for those that were split off it in Linux 5.8, and where programs are loaded. */
 static const struct {
 	const char *name, *need;
 	int cap;
@@ -127,6 +127,7 @@ static const struct {
 	{"CAP_PERFMON", "to attach them and to read memory", CAP_PERFMON, true},
 	{"CAP_SYS_PTRACE", "to look into other users' processes", CAP_SYS_PTRACE, false},
 	{"CAP_DAC_READ_SEARCH", "to open the libraries they map", CAP_DAC_READ_SEARCH, false},
+	{"CAP_NET_ADMIN", "to know whom datagrams come from", CAP_NET_ADMIN, true},
 };
 
 static void check_caps(struct report *r)

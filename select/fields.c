@@ -162,11 +162,13 @@ static const struct endpoint *endpoint_of(const struct txn *t, enum end end)
 	return &c->peer;
 }
 
+/* A socket that is bound to no address does not tell which one a datagram went by. */
 static bool get_addr(const struct txn *t, unsigned int end, struct field *f)
 {
 	const struct endpoint *e = endpoint_of(t, end);
+	static const uint8_t any[sizeof(e->addr)];
 
-	if (!e)
+	if (!e || memcmp(e->addr, any, sizeof(any)) == 0)
 		return false;
 	buf_clear(&f->text);
 	human_addr(&f->text, t->conn->family, e);

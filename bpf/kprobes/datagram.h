@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Datagrams on sockets that are connected to nobody (a DNS server's): each has a peer of its own. To whom one is
- * sent the program says with the call. Whom one came from the kernel tells the program when the call is nearly
- * over, behind sock_recv_length, so such a call is looked at when it ends: raw_tp/sys_exit is attached by the
- * loader while there are such calls, and only then.
+ * sent the program says with the call. Whom one came from the kernel tells the programs of control groups on
+ * received datagrams, before it tells the process and before the call is seen to be done, on the same thread.
  */
 #ifndef TLSLENS_BPF_DATAGRAM_H
 #define TLSLENS_BPF_DATAGRAM_H
@@ -24,7 +23,7 @@ static __always_inline bool is_udp(const struct sock *sk)
 
 static __always_inline bool is_unconnected(const struct sock *sk)
 {
-	return is_udp(sk) && !BPF_CORE_READ(sk, __sk_common.skc_dport);
+	return !BPF_CORE_READ(sk, __sk_common.skc_dport);
 }
 
 /* The peer, by its address in the memory of the process; family 0 when there is none that can be read. */
@@ -69,19 +68,50 @@ static __always_inline __u64 peer_place(const struct user_call *u, __u32 i)
 	return bpf_probe_read_user(&h, sizeof(h), (const void *)at) || !h.name_len ? 0 : h.name;
 }
 
-/*
- * A datagram came in on such a socket: true when its record waits for the end of the call. Until the loader has
- * seen that there are some, they go out without their peers.
- */
-static APART bool await_peer(const struct sock_call *x, const struct user_call *u)
+static __always_inline bool is_own_peer(const struct sock *sk, const struct ev_peer *p)
+{
+	__u64 own[2] = {}, named[2];
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != p->family ||
+	    BPF_CORE_READ(sk, __sk_common.skc_dport) != __builtin_bswap16(p->port))
+		return false;
+	__builtin_memcpy(named, p->addr, sizeof(named));
+	if (p->family == AF_INET)
+		*(__u32 *)own = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	else
+		BPF_CORE_READ_INTO(&own, sk, __sk_common.skc_v6_daddr);
+	return own[0] == named[0] && own[1] == named[1]; /* memcmp() is a call */
+}
+
+/* To whom it was sent, when that is nobody whom the socket is connected to: udp(7) has it both ways. */
+static __always_inline void receiver_read(struct sock_call *x, const struct user_call *u)
+{
+	if (x->nocopy || x->message == VECTOR_UNKNOWN)
+		return;
+	peer_read(&x->peer, peer_place(u, x->message));
+	if (x->peer.family && is_own_peer(x->sk, &x->peer))
+		x->peer.family = 0;
+}
+
+/* Whom it came from. What was told to this thread is of no use later, whatever becomes of it. */
+static __always_inline void sender_take(struct sock_call *x)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct awaited a = {.sk = (__u64)x->sk, .nr = u->nr, .flags = x->flags};
+	struct sender *s = bpf_map_lookup_elem(&senders, &id);
 
-	if (!peer_place(u, 0))
-		return false;
-	exit_needed_ns = bpf_ktime_get_ns();
-	return exit_seen && bpf_map_update_elem(&awaited, &id, &a, BPF_ANY) == 0;
+	if (!s)
+		return;
+	if (s->sk == (__u64)x->sk && is_unconnected(x->sk))
+		x->peer = s->peer;
+	bpf_map_delete_elem(&senders, &id);
+}
+
+static APART void datagram(struct sock_call *x, const struct user_call *u)
+{
+	if (x->dir)
+		sender_take(x);
+	else if (x->n)
+		receiver_read(x, u);
 }
 
 #endif

@@ -12,23 +12,18 @@ static APART void called(struct proc_state *p, struct sock_work *w, const struct
 {
 	struct sock_call *x = &w->call;
 	struct call_stack *s = calls_open(p, u->g, u->sp);
+	bool udp;
 
 	x->sp = u->sp;
 	x->fd = u->arg[1];
 	x->n = n > 0 && !(x->flags & MSG_MOVES_NOTHING) ? n : 0;
-	if (x->n && p->flags & PROC_PLAIN && is_unconnected(x->sk)) {
-		if (x->dir && await_peer(x, u))
-			return;
-		if (!x->dir && !is_vector_call(u->nr))
-			peer_read(&x->peer, peer_place(u, 0));
-	}
-	if (!is_vector_call(u->nr) && p->flags & PROC_PLAIN && is_udp(x->sk))
+	udp = p->flags & PROC_PLAIN && is_udp(x->sk);
+	if (udp && !is_vector_call(u->nr))
 		vector_over();
 	if (x->n || is_vector_call(u->nr))
 		locate(p, x, u, n < 0);
-	if (x->n && !x->dir && u->nr == SYS_SENDMMSG && x->message != VECTOR_UNKNOWN &&
-	    p->flags & PROC_PLAIN && is_unconnected(x->sk))
-		peer_read(&x->peer, peer_place(u, x->message));
+	if (udp)
+		datagram(x, u);
 	if (x->n || s)
 		sock_called(p, s, w);
 }
@@ -73,75 +68,37 @@ int sock_received(struct bpf_raw_tracepoint_args *ctx)
 	return sock_length(ctx, 1, ctx->args[2]);
 }
 
-/* One datagram of a call that has ended. */
-static APART void datagram_put(struct proc_state *p, struct sock_work *w, const struct user_call *u,
-			       __u32 i, __u64 n)
-{
-	struct sock_call *x = &w->call;
-
-	peer_read(&x->peer, peer_place(u, i));
-	x->at = (struct segments){};
-	x->n = n;
-	x->nocopy = 0;
-	place(x, u, i);
-	sock_called(p, NULL, w);
-}
-
-struct datagrams {
-	struct proc_state *p;
-	struct sock_work *w;
-	const struct user_call *u;
-};
-
-static long datagram_next(__u32 i, struct datagrams *d)
-{
-	__u32 n = 0;
-
-	if (bpf_probe_read_user(
-		    &n, sizeof(n),
-		    (const void *)(d->u->arg[2] + (__u64)i * MMSGHDR_BYTES + MMSGHDR_LEN)))
-		return 1;
-	datagram_put(d->p, d->w, d->u, i, n);
-	return 0;
-}
-
-/* Attached only while there are datagrams whose peer is not known before: every system call pays for it. */
-SEC("raw_tp/sys_exit")
-int sock_exit(struct bpf_raw_tracepoint_args *ctx)
+/* Notes whom a datagram came from; the end of the call follows at once. */
+static __always_inline void sender_put(struct bpf_sock_addr *ctx, __u16 family, const __u32 *addr)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct proc_state *p = proc_traced(id >> 32);
-	struct awaited *a = p ? bpf_map_lookup_elem(&awaited, &id) : NULL;
-	__s64 ret = ctx->args[1];
-	struct datagrams d;
-	struct user_call u;
-	struct pt_regs r;
-	struct work *w;
+	struct sender s = {.sk = (__u64)ctx->sk};
 
-	if (!a)
-		return 0;
-	if (bpf_probe_read_kernel(&r, sizeof(r), (const void *)ctx->args[0]))
-		goto out;
-	user_call_read(&u, &r);
-	w = a->nr == u.nr && ret > 0 ? work_take() : NULL;
-	if (!w)
-		goto out;
-	d.p = p;
-	d.w = (struct sock_work *)w->room;
-	d.u = &u;
-	d.w->call = (struct sock_call){.sk = (struct sock *)a->sk,
-				       .dir = 1,
-				       .fd = u.arg[1],
-				       .sp = u.sp,
-				       .flags = a->flags};
-	if (u.nr == SYS_RECVMMSG)
-		bpf_loop(ret > DATAGRAMS_MAX ? DATAGRAMS_MAX : ret, datagram_next, &d, 0);
-	else
-		datagram_put(p, d.w, &u, 0, ret);
-	work_give(w);
-out:
-	bpf_map_delete_elem(&awaited, &id);
-	return 0;
+	if (!p || !(p->flags & PROC_PLAIN))
+		return;
+	s.peer.family = family;
+	s.peer.port = __builtin_bswap16(ctx->user_port);
+	__builtin_memcpy(s.peer.addr, addr, family == AF_INET ? 4 : 16);
+	bpf_map_update_elem(&senders, &id, &s, BPF_ANY);
+}
+
+SEC("cgroup/recvmsg4")
+int sock_sender4(struct bpf_sock_addr *ctx)
+{
+	__u32 addr = ctx->user_ip4;
+
+	sender_put(ctx, AF_INET, &addr);
+	return 1; /* the only value allowed */
+}
+
+SEC("cgroup/recvmsg6")
+int sock_sender6(struct bpf_sock_addr *ctx)
+{
+	__u32 addr[] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+
+	sender_put(ctx, AF_INET6, addr);
+	return 1;
 }
 
 /* What is sent is there before it is, other than what is received: that is not looked at. */

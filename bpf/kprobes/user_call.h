@@ -70,8 +70,8 @@ static __always_inline void at_vector(struct proc_state *p, struct sock_call *x,
 		x->nocopy = 1;
 }
 
-/* Where the bytes of a call are, by its arguments; of a vector those of message `i`. */
-static __always_inline void place(struct sock_call *x, const struct user_call *u, __u32 i)
+/* Where the bytes of a call are, by its arguments. */
+static __always_inline void place(struct sock_call *x, const struct user_call *u)
 {
 	__u64 at = u->arg[2];
 	struct user_msghdr h;
@@ -90,10 +90,6 @@ static __always_inline void place(struct sock_call *x, const struct user_call *u
 	case SYS_PWRITEV2:
 		at_iov(&x->at, at, u->arg[3]);
 		break;
-	case SYS_SENDMMSG:
-	case SYS_RECVMMSG:
-		at += (__u64)i * MMSGHDR_BYTES;
-		/* fall through */
 	case SYS_SENDMSG:
 	case SYS_RECVMSG:
 		x->nocopy = at_message(x, at, &h) != 0;
@@ -118,7 +114,7 @@ static APART void locate(struct proc_state *p, struct sock_call *x, const struct
 	if (is_vector_call(u->nr))
 		at_vector(p, x, u, failed);
 	else
-		place(x, u, 0);
+		place(x, u);
 }
 
 #endif

@@ -9,7 +9,6 @@
 #include "bpf/kprobes/sock_called.h"
 
 #define MMSGHDR_BYTES 64
-#define MMSGHDR_LEN 56 /* where the kernel puts how many bytes the message had */
 
 /* struct msghdr of user space, 64-bit. */
 struct user_msghdr {

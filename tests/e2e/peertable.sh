@@ -241,6 +241,7 @@ asks() {
 	row "$name" "$package" client "$work/json" "$work/told" client "$port" "$questions" 0
 }
 asks dig bind9-dnsutils dig 53 50 dig +short +tries=1 @127.0.0.1
+asks kdig knot-dnsutils kudp 53 50 kdig +short @127.0.0.1
 asks "kdig +tls" knot-dnsutils ktls 853 50 kdig +short +tls @127.0.0.1
 asks "kdig +https" knot-dnsutils khttps 443 50 kdig +short +https @127.0.0.1
 echo "nameserver 127.0.0.1" >"$work/resolv.conf"
@@ -278,6 +279,7 @@ unbound_row() { # AS PREFIX PORT OPENED LATE
 	asked "$2"
 	row unbound unbound "$1" "$work/unbound.json" "$work/told" server "$3" "$4" "$5"
 }
+unbound_row "server, UDP" "dig|kudp|getent" 53 200 0
 unbound_row "server, TLS" "tls|ktls|stubby" 853 250 150
 unbound_row "server, HTTPS" khttps 443 50 0
 

@@ -63,8 +63,9 @@ static void see_plain(struct seen *s, const struct ev_data *d)
 	uint8_t want;
 
 	if (d->hdr.flags & EV_DATA_PEER) {
-		memcpy(&s->peer, p, sizeof(s->peer));
-		p += sizeof(s->peer);
+		p += sizeof(struct ev_peer);
+		if (d->got)
+			memcpy(&s->peer[d->dir][*p], d->buf, sizeof(struct ev_peer));
 		s->peers++;
 	}
 	s->plain++;
@@ -281,7 +282,7 @@ void seen_free(struct seen *s)
 static void collect(struct seen *s, void *src, pid_t pid, const struct scenario *sc,
 		    struct truth *truth)
 {
-	bool refuse = sc->refuse;
+	bool waits = sc->refuse || sc->meanwhile;
 	double until = seconds() + ENOUGH_S;
 	const struct ev_hdr *ev;
 	siginfo_t si;
@@ -294,10 +295,12 @@ static void collect(struct seen *s, void *src, pid_t pid, const struct scenario 
 		if (s->end != 1)
 			continue;
 		see(s, ev);
-		if (!refuse || !s->plain)
+		if (!waits || !s->plain)
 			continue;
-		refuse = false;
-		if (source_bpf.refuse(src, ((const struct ev_data *)ev)->sock) == 0)
+		waits = false;
+		if (sc->meanwhile)
+			sc->meanwhile(s);
+		if (!sc->refuse || source_bpf.refuse(src, ((const struct ev_data *)ev)->sock) == 0)
 			sem_post(&truth->step);
 	} while (s->end >= 0 && seconds() < until);
 }

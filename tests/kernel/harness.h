@@ -53,11 +53,12 @@ struct seen {
 	uint64_t other_sock; /* data records that name another one */
 	uint64_t hellos, hello_bytes[2], bad_hello;
 	struct ev_sock sock[64];
-	struct ev_peer peer;  /* the last */
-	struct ev_counters n; /* sums over processes */
-	int status;	      /* of the scenario, as wait(2) gives it */
-	int exit_code;	      /* of all that ended, or'ed */
+	struct ev_peer peer[2][256]; /* of datagrams, by direction and seed */
+	struct ev_counters n;	     /* sums over processes */
+	int status;		     /* of the scenario, as wait(2) gives it */
+	int exit_code;		     /* of all that ended, or'ed */
 	int open_error, end;
+	uint64_t note[2]; /* of scenario.meanwhile */
 };
 
 struct scenario {
@@ -66,6 +67,8 @@ struct scenario {
 	const char *probes;
 	bool plain_sites, plain;
 	bool refuse; /* the first plain socket, then posts truth.step */
+	/* called in the tracer at the first plain record, then the same */
+	void (*meanwhile)(struct seen *);
 	unsigned int ring_mb;
 	uint32_t snap_bytes;
 	bool follow;

@@ -236,6 +236,15 @@ static void test_families_and_transports(void **state)
 	assert_string_equal(string_at(o, "network.transport"), "udp");
 	json_decref(o);
 
+	memset(s->conn.local.addr, 0, sizeof(s->conn.local.addr));
+	o = written(s);
+	expect_absent(o, "network.local.address");
+	expect_absent(o, "client.address");
+	assert_int_equal(int_at(o, "network.local.port"), 65535);
+	assert_int_equal(int_at(o, "client.port"), 65535);
+	assert_string_equal(string_at(o, "network.peer.address"), "::1");
+	json_decref(o);
+
 	s->conn.transport = TRANSPORT_UNIX;
 	s->conn.family = ADDR_UNIX;
 	o = written(s);
