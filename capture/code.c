@@ -12,9 +12,10 @@
 #if defined(__x86_64__)
 #include <Zydis/Zydis.h>
 
-#define CHUNK_BYTES (1u << 20)
-#define OPERAND_BYTES 4 /* of a relative or absolute address inside an instruction */
-#define FUNC_ALIGN 16	/* where compilers begin functions that others call */
+#define CHUNK_BYTES (256u << 10)
+#define OPERAND_BYTES 4	  /* of a relative or absolute address inside an instruction */
+#define FUNC_ALIGN 16	  /* where compilers begin functions that others call */
+#define BEGINNINGS_MAX 32 /* tried for one address */
 #define CALL_REL32 0xe8
 #define JMP_REL32 0xe9
 
@@ -381,6 +382,7 @@ bool code_function_at(struct elf_file *e, const struct unwind_table *t,
 {
 	const struct unwind_extent *known = unwind_table_at(t, addr);
 	uint64_t tried = 0, end;
+	size_t tries = 0;
 
 	if (known) {
 		*func = *known;
@@ -389,12 +391,13 @@ bool code_function_at(struct elf_file *e, const struct unwind_table *t,
 	for (size_t i = code_calls_up_to(calls, addr); i > 0; i--) {
 		uint64_t start = calls->v[i - 1].to;
 
-		if (addr - start >= CODE_FUNC_MAX_BYTES)
+		if (addr - start >= CODE_FUNC_MAX_BYTES || tries == BEGINNINGS_MAX)
 			break;
-		if (!calls->v[i - 1].call || start == tried)
+		if (!calls->v[i - 1].call || start == tried || !may_begin(e, start))
 			continue;
 		tried = start;
-		end = may_begin(e, start) ? end_of(e, start) : 0;
+		tries++;
+		end = end_of(e, start);
 		if (end <= addr)
 			continue;
 		*func = (struct unwind_extent){start, end};

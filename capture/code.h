@@ -27,7 +27,7 @@ struct code_refs {
  * or absolute. 0, -EOVERFLOW, -ENOMEM or the error of reading; what was found stays in refs.
  */
 int code_find_refs(struct elf_file *e, const uint64_t *targets, size_t n, struct code_refs *refs);
-/* Places in code that may be a direct call or jump to [lo, hi), in order of `to`. As above. */
+/* Places in code that may be a direct call or long jump to [lo, hi), in order of `to`. As above. */
 int code_find_calls(struct elf_file *e, uint64_t lo, uint64_t hi, struct code_refs *refs);
 /* How many of these go to an address <= to. */
 size_t code_calls_up_to(const struct code_refs *calls, uint64_t to);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define ARGS_ALL 0x3f
+#define PASSES_MAX 64 /* more than loops within loops need */
 
 struct step {
 	struct code_insn insn;
@@ -92,6 +93,7 @@ static bool pass(struct steps *s, uint8_t *used)
 int code_arguments(struct elf_file *e, const struct unwind_extent *func)
 {
 	struct steps s = {0};
+	unsigned int passes = 0;
 	uint8_t used = 0;
 	int rc = code_each(e, func, add_step, &s);
 
@@ -99,8 +101,8 @@ int code_arguments(struct elf_file *e, const struct unwind_extent *func)
 		rc = -ENOMEM;
 	if (!rc) {
 		reach(&s, 0, ARGS_ALL, 0);
-		while (pass(&s, &used))
-			;
+		while (passes < PASSES_MAX && pass(&s, &used))
+			passes++;
 	}
 	free(s.v);
 	return rc ? rc : used;

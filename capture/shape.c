@@ -14,7 +14,7 @@
 #define FILES_MAX 8 /* distinct source files of a shape */
 #define SAYS_MAX 32 /* distinct texts that its functions say */
 #define SAYS_BYTES_MAX 64
-#define PIECE_BYTES (1u << 20)
+#define PIECE_BYTES (256u << 10)
 #define OVERLAP_BYTES 1024 /* of pieces: longer file names are not found where they are cut */
 #define CALLEES_MAX 96
 #define CODES_MAX 64			 /* distinct constants of one argument */
@@ -29,9 +29,6 @@ struct func {
 	uint64_t callees[CALLEES_MAX];
 	size_t callee_count;
 	bool stores, stores_by_rbp, has_frame, locked;
-	bool has_called;
-	uint8_t args_set,
-		args; /* bit n: argument n + 1 was overwritten, was used before that and any call */
 };
 
 struct texts {
@@ -53,8 +50,9 @@ struct finder {
 	size_t target_count;
 	struct unwind_table unwind;
 	struct code_refs refs, calls;
-	struct func *funcs; /* owned, of SHAPE_FUNCS_MAX */
+	struct func *funcs[SHAPE_FUNCS_MAX]; /* owned each */
 	size_t func_count;
+	uint64_t code_bytes; /* of those looked at, found to be functions or not */
 	struct matches found[SHAPE_CLUES_MAX];
 };
 
@@ -209,20 +207,25 @@ static void take_insn(void *arg, const struct code_insn *in)
 /* The function at an address, looked at once. What cannot be decoded fits no clue. */
 static void look_at(struct finder *f, uint64_t addr)
 {
-	struct func *u = &f->funcs[f->func_count];
-	struct look l = {f, u};
+	struct func u = {0}, *kept;
+	struct look l = {f, &u};
 
 	for (size_t i = 0; i < f->func_count; i++)
-		if (addr >= f->funcs[i].at.start && addr < f->funcs[i].at.end)
+		if (addr >= f->funcs[i]->at.start && addr < f->funcs[i]->at.end)
 			return;
-	if (f->func_count == SHAPE_FUNCS_MAX)
+	if (f->func_count == SHAPE_FUNCS_MAX || f->code_bytes > SHAPE_CODE_MAX_BYTES ||
+	    !code_function_at(f->e, &f->unwind, &f->calls, addr, &u.at) ||
+	    u.at.end - u.at.start > CODE_FUNC_MAX_BYTES)
 		return;
-	memset(u, 0, sizeof(*u));
-	if (!code_function_at(f->e, &f->unwind, &f->calls, addr, &u->at) ||
-	    code_each(f->e, &u->at, take_insn, &l) < 0)
+	f->code_bytes += u.at.end - u.at.start;
+	if (code_each(f->e, &u.at, take_insn, &l) < 0)
 		return;
-	u->stores |= u->stores_by_rbp && !u->has_frame;
-	f->func_count++;
+	u.stores |= u.stores_by_rbp && !u.has_frame;
+	kept = malloc(sizeof(*kept));
+	if (!kept)
+		return;
+	*kept = u;
+	f->funcs[f->func_count++] = kept;
 }
 
 static bool has_code(const struct func *u, uint16_t code)
@@ -327,11 +330,11 @@ static void match(struct finder *f, size_t n)
 	if (callee)
 		look_at_callers(f, callee);
 	for (size_t i = 0; i < f->func_count; i++) {
-		if (!fits(f, c, &f->funcs[i]))
+		if (!fits(f, c, f->funcs[i]))
 			continue;
 		if (m.count == copies)
 			return;
-		m.v[m.count++] = &f->funcs[i];
+		m.v[m.count++] = f->funcs[i];
 	}
 	f->found[n] = m;
 }
@@ -431,8 +434,7 @@ int shape_find(struct elf_file *e, const struct shape *shape, struct shape_found
 	rc = find_files(f, 0, 1);
 	if (rc || !f->target_count)
 		goto out;
-	f->funcs = calloc(SHAPE_FUNCS_MAX, sizeof(*f->funcs));
-	rc = f->funcs ? find_files(f, 1, f->files.count) : -ENOMEM;
+	rc = find_files(f, 1, f->files.count);
 	if (!rc)
 		rc = find_functions(f);
 	if (rc == -EOVERFLOW) {
@@ -445,7 +447,8 @@ int shape_find(struct elf_file *e, const struct shape *shape, struct shape_found
 				      : NULL;
 	}
 out:
-	free(f->funcs);
+	for (size_t i = 0; i < f->func_count; i++)
+		free(f->funcs[i]);
 	code_refs_free(&f->refs);
 	code_refs_free(&f->calls);
 	unwind_table_free(&f->unwind);

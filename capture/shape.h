@@ -15,7 +15,8 @@
 #define SHAPE_CLUES_MAX 32 /* of one shape */
 #define SHAPE_COPIES_MAX 3
 #define SHAPE_FOUND_MAX (SHAPE_CLUES_MAX * SHAPE_COPIES_MAX)
-#define SHAPE_FUNCS_MAX 1024 /* functions looked at in one file */
+#define SHAPE_FUNCS_MAX 1024		/* functions looked at in one file */
+#define SHAPE_CODE_MAX_BYTES (8u << 20) /* of them together */
 #define SHAPE_NEAR_BYTES \
 	4096u /* how far apart functions of one source file begin that belong together */
 

@@ -17,6 +17,7 @@
 #define ENC_PCREL 0x10
 #define ENC_APPLICATION_MASK 0x70
 #define ENC_NONE 0xff /* not one that compilers use for this */
+#define LEB128_MAX_BYTES 10
 
 struct reading {
 	struct cursor c; /* over the section */
@@ -27,8 +28,11 @@ struct reading {
 
 static void skip_leb128(struct cursor *c)
 {
+	size_t n = 0;
+
 	while (cursor_u8(c) & 0x80)
-		;
+		if (++n == LEB128_MAX_BYTES)
+			c->failed = true;
 }
 
 /* A pointer of this encoding; `at` is where it stands. */
@@ -54,13 +58,14 @@ static uint8_t pointer_encoding(struct cursor c)
 {
 	const char *augmentation;
 	uint8_t version, enc = 0, personality;
+	size_t n = 0;
 
 	cursor_skip(&c, 8); /* length, id */
 	version = cursor_u8(&c);
 	augmentation = (const char *)c.pos;
-	while (cursor_u8(&c))
-		;
-	if (!cursor_ok(&c))
+	while (n < UNWIND_AUGMENTATION_MAX && cursor_u8(&c))
+		n++;
+	if (!cursor_ok(&c) || n == UNWIND_AUGMENTATION_MAX)
 		return ENC_NONE;
 	skip_leb128(&c); /* code alignment */
 	skip_leb128(&c); /* data alignment */
@@ -138,16 +143,12 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-int unwind_table_read(struct elf_file *e, struct unwind_table *t)
+int unwind_table_parse(const void *p, size_t n, uint64_t addr, struct unwind_table *t)
 {
-	struct reading r = {.addr = elf_section_address(e, ".eh_frame"), .cie = SIZE_MAX};
-	size_t n;
-	const void *p = r.addr ? elf_section(e, ".eh_frame", &n) : NULL;
-	int rc = p ? 0 : -ENOENT;
+	struct reading r = {.c = cursor_init(p, n), .addr = addr, .cie = SIZE_MAX};
+	int rc = 0;
 
 	*t = (struct unwind_table){0};
-	if (p)
-		r.c = cursor_init(p, n);
 	while (!rc)
 		rc = read_entry(&r, t);
 	if (rc == -ENOMEM) {
@@ -157,6 +158,15 @@ int unwind_table_read(struct elf_file *e, struct unwind_table *t)
 	if (t->count)
 		qsort(t->v, t->count, sizeof(*t->v), by_start);
 	return 0;
+}
+
+int unwind_table_read(struct elf_file *e, struct unwind_table *t)
+{
+	uint64_t addr = elf_section_address(e, ".eh_frame");
+	size_t n = 0;
+	const void *p = addr ? elf_section(e, ".eh_frame", &n) : NULL;
+
+	return unwind_table_parse(p, p ? n : 0, addr, t);
 }
 
 const struct unwind_extent *unwind_table_at(const struct unwind_table *t, uint64_t addr)
