@@ -355,7 +355,7 @@ static int conn_begin(struct pcapng_records *r, const struct pcapng_block *b, st
 	c->from_start = !find_word(b->comment, "joined", &word);
 	unix_sock = find_word(b->comment, "socket", &word);
 	documentation = has_note(b->comment, "documentation addresses stand for");
-	c->has_sock = c->plain || unix_sock || !documentation;
+	c->has_sock = unix_sock || !documentation;
 	if (!err && c->has_sock)
 		err = put_sock(r, b, c, out);
 	return err;

@@ -117,10 +117,11 @@ struct proto_open {
 };
 
 struct proto_ops {
-	const char *name;    /* "http/1", "http/2", "websocket", "dns" ... */
-	const char *alpn;    /* ALPN identifier for pcapng, or NULL: "http/1.1", "h2", "dot" */
-	bool datagram;	     /* each slice is one whole message */
-	bool settles_itself; /* calls sink->settled() */
+	const char *name;	 /* "http/1", "http/2", "websocket", "dns" ... */
+	const char *alpn;	 /* ALPN identifier for pcapng, or NULL: "http/1.1", "h2", "dot" */
+	uint16_t port, tls_port; /* where a reader of packets looks for it, or 0: anywhere */
+	bool datagram;		 /* each slice is one whole message */
+	bool settles_itself;	 /* calls sink->settled() */
 	bool seeks; /* after a late open() or PARSE_LOST it may be fed from anywhere: finds the
 			      * next message start itself, wherever in a call that is */
 	/* Do these bytes begin a message? They stand at the start of a call or of the connection. */

@@ -74,6 +74,7 @@ static void init(struct flow_conn *c, struct flow *f, struct flow_proc *p, const
 	c->pub.seq = ++f->conn_seq;
 	c->pub.proc = c->identity;
 	c->pub.plain = c->key.plain;
+	c->pub.transport = c->dgram ? TRANSPORT_UDP : TRANSPORT_TCP;
 	c->pub.from_start = d->hdr.flags & EV_DATA_FROM_START;
 	c->pub.lib = c->pub.plain || !f->libs[d->lib] ? "" : f->libs[d->lib];
 	name(c);

@@ -187,6 +187,7 @@ static void dns_close(void *state, uint64_t now_ns)
 
 const struct proto_ops proto_dns = {
 	.name = "dns",
+	.port = 53,
 	.datagram = true,
 	.probe = datagram_probe,
 	.open = datagram_open,
@@ -200,6 +201,8 @@ const struct proto_ops proto_dns = {
 const struct proto_ops proto_dns_stream = {
 	.name = "dns/tcp",
 	.alpn = "dot",
+	.port = 53,
+	.tls_port = 853,
 	.probe = stream_probe,
 	.open = stream_open,
 	.feed = stream_feed,

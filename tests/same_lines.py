@@ -26,8 +26,15 @@ def carried(line):
     return v
 
 
+def lines_of(path):
+    """In order, but for what had no end: packets do not tell which of it was given up first."""
+    lines = [carried(x) for x in open(path, encoding="utf-8")]
+    no_end = [x for x in lines if x.get("tlslens.partial")]
+    return [x for x in lines if x not in no_end] + sorted(no_end, key=json.dumps)
+
+
 def main():
-    recording, packets = ([carried(x) for x in open(p, encoding="utf-8")] for p in sys.argv[1:3])
+    recording, packets = lines_of(sys.argv[1]), lines_of(sys.argv[2])
     wrong = len(recording) != len(packets)
     if wrong:
         print(f"{len(recording)} lines and {len(packets)}")

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "core/proto.h"
+
 /* Where an unknown peer stands. No dissector is registered for 49151, which IANA reserves. */
 #define UNKNOWN_TLS_PORT 443
 #define UNKNOWN_PLAIN_PORT 49151
@@ -64,6 +66,17 @@ static void true_path(const struct conn *conn, struct frame_path *path)
 	}
 }
 
+/* Of a server that is not known: where Wireshark finds the protocol. */
+static uint16_t unknown_port(const struct conn *conn)
+{
+	const struct proto_ops *proto = conn->proto ? proto_by_name(conn->proto) : NULL;
+	uint16_t port = !proto ? 0 : conn->plain ? proto->port : proto->tls_port;
+
+	if (port)
+		return port;
+	return conn->plain ? UNKNOWN_PLAIN_PORT : UNKNOWN_TLS_PORT;
+}
+
 /* One of four million client ends, by the number of the connection: alike in every replay. */
 static void unknown_path(const struct conn *conn, struct frame_path *path, enum dir client)
 {
@@ -74,7 +87,7 @@ static void unknown_path(const struct conn *conn, struct frame_path *path, enum 
 	c->port = (uint16_t)(DYNAMIC_PORT_FIRST + conn->seq % DYNAMIC_PORTS);
 	memcpy(s->addr, v4_documentation, sizeof(v4_documentation));
 	s->addr[3] = 254;
-	s->port = conn->plain ? UNKNOWN_PLAIN_PORT : UNKNOWN_TLS_PORT;
+	s->port = unknown_port(conn);
 }
 
 /* Where no request told it, the lower port is taken for the server's; only the SYN shows it. */

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""gRPC calls of all four kinds over TLS, for grpc.sh; the messages are plain bytes.
+"""gRPC calls of all four kinds over TLS, for grpc.sh; the messages are Protobuf with one field.
 
   grpc_calls.py server CERT KEY       prints its port, serves until it is ended
-  grpc_calls.py client CERT PORT      CONNECTIONS channels with STREAMS calls at a time on each until a line
-                                      comes on standard input; says "busy" when every channel had some calls
-                                      and then, a JSON object a line, what it knows of each call
+  grpc_calls.py client CERT PORT [STREAMS PAUSE]
+                                      CONNECTIONS channels with STREAMS calls at a time on each, PAUSE seconds
+                                      apart, until a line comes on standard input; says "busy" when every channel
+                                      had some calls and then, a JSON object a line, what it knows of each call
 """
 import asyncio
 import itertools
@@ -22,23 +23,28 @@ CALLS_MAX = 20000
 KINDS = ("Unary", "ServerStream", "ClientStream", "Bidi")
 
 
+def message(text):
+    n = len(text)
+    return b"\x0a" + (bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])) + text
+
+
 async def unary(request, context):
     await asyncio.sleep(0.01)
-    if request.startswith(b"fail"):
+    if b"fail" in request:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not 100% right")
     return request
 
 
 async def server_stream(request, context):
-    for i in range(request[0]):
-        yield b"part %d" % i
+    for i in range(request[2]):
+        yield message(b"part %d" % i)
 
 
 async def client_stream(requests, context):
     n = 0
     async for _ in requests:
         n += 1
-    return b"%d" % n
+    return message(b"%d" % n)
 
 
 async def bidi(requests, context):
@@ -64,7 +70,7 @@ async def serve(cert, key):
 
 async def several(n):
     for i in range(n):
-        yield b"x" * (100 * i)
+        yield message(b"x" * (100 * i))
 
 
 async def call(channel, number):
@@ -76,10 +82,10 @@ async def call(channel, number):
     done["begin"] = time.time_ns()
     try:
         if kind == "Unary":
-            await channel.unary_unary(path)(b"fail" if n == 4 else b"fine", metadata=metadata)
+            await channel.unary_unary(path)(message(b"fail" if n == 4 else b"fine"), metadata=metadata)
         elif kind == "ServerStream":
             done["received"] = n
-            async for _ in channel.unary_stream(path)(bytes([n]), metadata=metadata):
+            async for _ in channel.unary_stream(path)(message(bytes([n])), metadata=metadata):
                 pass
         elif kind == "ClientStream":
             done["sent"] = n
@@ -95,7 +101,7 @@ async def call(channel, number):
     return done
 
 
-async def drive(cert, port):
+async def drive(cert, port, streams=STREAMS, pause=0):
     with open(cert, "rb") as c:
         credentials = grpc.ssl_channel_credentials(c.read())
     numbers = itertools.count()
@@ -110,12 +116,13 @@ async def drive(cert, port):
                 await stop.wait()
                 break
             calls.append(await call(channel, number))
+            await asyncio.sleep(float(pause))
 
     options = (("grpc.use_local_subchannel_pool", 1),)
     channels = [
         grpc.aio.secure_channel("localhost:" + port, credentials, options) for _ in range(CONNECTIONS)
     ]
-    tasks = [asyncio.create_task(again(c)) for c in channels for _ in range(STREAMS)]
+    tasks = [asyncio.create_task(again(c)) for c in channels for _ in range(int(streams))]
     while len(calls) < 5 * len(tasks) and not stop.is_set():
         await asyncio.sleep(0.05)
     print("busy", flush=True)
