@@ -6,6 +6,7 @@
 #ifndef TLSLENS_BPF_MAPS_H
 #define TLSLENS_BPF_MAPS_H
 
+#include "bpf/ends.h"
 #include "bpf/kernel_types.h"
 #include "bpf/state.h"
 
@@ -19,6 +20,9 @@ const volatile __u64 wake_bytes __weak =
 const volatile __u32 watch_execs __weak;
 /* What of the rules is decided here; enum watch_bit. */
 const volatile __u32 watch_bits __weak;
+
+/* What the ends of a stream have to be. */
+const volatile struct ends_wanted ends_wanted __weak;
 
 /* A goroutine was seen in a TLS call: socket calls have to look for theirs, too. */
 volatile __u32 go_seen __weak;

@@ -129,7 +129,8 @@ struct sock_state {
 	__u8 hello_over[2];
 	__u8 tcp;     /* its end will be seen, so that until then the address is this socket's */
 	__u8 refused; /* nobody wants its bytes */
-	__u8 pad[7];
+	__u8 judged;  /* its ends were looked at: bpf/ends.h */
+	__u8 pad[6];
 };
 
 /* What the socket calls within a TLS call say about its context. */

@@ -174,6 +174,8 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 	s->rodata->wake_bytes = ring_bytes / 4;
 	s->rodata->watch_execs = cfg->watch_execs;
 	s->rodata->watch_bits = cfg->watch_bits;
+	if (cfg->ends)
+		memcpy(&s->rodata->ends_wanted, cfg->ends, sizeof(*cfg->ends));
 	err = bpf_map__set_max_entries(s->maps.ring, ring_bytes);
 	if (!err)
 		err = bpf_map__set_max_entries(s->maps.scratch, (uint32_t)cpus * SCRATCH_SLOTS);

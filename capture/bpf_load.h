@@ -6,6 +6,7 @@
 #ifndef TLSLENS_CAPTURE_BPF_LOAD_H
 #define TLSLENS_CAPTURE_BPF_LOAD_H
 
+#include "bpf/ends.h"
 #include "bpf/state.h"
 #include "capture/attach.h"
 
@@ -16,9 +17,10 @@ struct bpf_load_cfg {
 	uint32_t snap_bytes;
 	const char *probes; /* source_cfg.probes, or NULL */
 	bool plain_sites;
-	bool plain;		 /* datagrams are wanted, with their peers */
-	bool watch_execs;	 /* EV_EXEC of processes that are not traced, too */
-	unsigned int watch_bits; /* enum watch_bit */
+	bool plain;			/* datagrams are wanted, with their peers */
+	bool watch_execs;		/* EV_EXEC of processes that are not traced, too */
+	unsigned int watch_bits;	/* enum watch_bit */
+	const struct ends_wanted *ends; /* or NULL; borrowed */
 };
 
 /*

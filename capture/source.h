@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "bpf/ends.h"
 #include "bpf/event.h"
 #include "capture/watch.h"
 
@@ -31,8 +32,9 @@ struct source_cfg {
 	struct identity_cfg identity; /* its strings live as long as the source */
 	bool command_tree;	      /* arm the command's descendants by ptrace */
 	unsigned int ring_mb;
-	uint32_t snap_bytes; /* of one call; 0 keeps none */
-	bool plain;	     /* bytes of sockets without TLS, too */
+	uint32_t snap_bytes;		/* of one call; 0 keeps none */
+	bool plain;			/* bytes of sockets without TLS, too */
+	const struct ends_wanted *ends; /* of the streams that are wanted; NULL: of all */
 	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
 	 * tracepoints of sockets; NULL: the best the kernel has. */
 	const char *probes;

@@ -314,7 +314,8 @@ static int live_open(void **self, const struct source_cfg *cfg)
 				    .plain_sites = cfg->plain_sites,
 				    .plain = cfg->plain,
 				    .watch_execs = cfg->watch_count > 0,
-				    .watch_bits = watch_bits(cfg->watch, cfg->watch_count)};
+				    .watch_bits = watch_bits(cfg->watch, cfg->watch_count),
+				    .ends = cfg->ends};
 	struct live *l = calloc(1, sizeof(*l));
 	int err;
 

@@ -19,6 +19,7 @@
 #include "cli/summary.h"
 #include "core/log.h"
 #include "flow/flow.h"
+#include "select/filter_ends.h"
 #include "select/select.h"
 
 #define WAIT_MS 50	   /* at most, so that signals and limits are seen in time */
@@ -95,9 +96,16 @@ static bool wants_plain(const struct config *cfg)
 	return true;
 }
 
+/* Packets and recordings hold what the filter leaves out, too. */
+static bool may_copy_less(const struct run *r)
+{
+	return r->cfg->filter && !r->outputs.recording && !fanout_wants_chunks(r->outputs.fanout);
+}
+
 static int open_source(struct run *r)
 {
 	const struct config *cfg = r->cfg;
+	struct ends_wanted ends;
 	struct source_cfg scfg = {
 		.pids = cfg->pids,
 		.pid_count = cfg->pid_count,
@@ -113,6 +121,7 @@ static int open_source(struct run *r)
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.plain = wants_plain(cfg),
+		.ends = may_copy_less(r) && filter_ends(cfg->filter, &ends) ? &ends : NULL,
 		.probes = cfg->probes,
 		.plain_sites = cfg->plain_sites,
 		.no_return_probes = cfg->no_return_probes,

@@ -108,11 +108,15 @@ const char *summary_reason(const struct summary_totals *t)
 	if (!t->calls && !t->flow.conns)
 		return "no TLS call was seen: none was made meanwhile, or through a function that "
 		       "was not found (see tlslens doctor)";
+	if (!t->flow.bytes && t->filtered_bytes)
+		return "all bytes were of connections that do not fit --filter, or that are of "
+		       "no use; none were copied";
 	if (!t->flow.bytes)
 		return "TLS calls were seen, but all their bytes were lost (causes above)";
 	if (t->flow.unparsed_bytes)
 		return "bytes were seen, but in no protocol known here (-o pcapng shows them)";
-	return "no message came to its end";
+	return t->flow.txns ? "nothing that was seen fits --filter, --sample or --count"
+			    : "no message came to its end";
 }
 
 struct walk {
@@ -126,6 +130,7 @@ static void one_proc(const struct flow_proc_stats *p, void *arg)
 
 	w->t->calls += both(p->counters.calls);
 	w->t->generated_bytes += both(p->counters.generated_bytes);
+	w->t->filtered_bytes += both(p->counters.filtered_bytes);
 	if (p->conns || both(p->counters.calls))
 		summary_proc(w->out, p);
 }

@@ -13,11 +13,11 @@ struct summary_totals {
 	uint64_t txns; /* that reached the writers */
 	struct flow_stats flow;
 	struct source_stats source;
-	uint64_t calls, generated_bytes; /* of all processes */
-	bool interrupted;		 /* the output failed: what follows is not all there was */
+	uint64_t calls, generated_bytes, filtered_bytes; /* of all processes */
+	bool interrupted; /* the output failed: what follows is not all there was */
 };
 
-/* Everything, in order. `t->calls` and `t->generated_bytes` are filled in here. */
+/* Everything, in order. `t->calls` and the bytes are filled in here. */
 void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t);
 
 /* The parts, for tests. */

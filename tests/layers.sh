@@ -9,7 +9,7 @@ allowed() {
 	case $1 in
 	core) echo 'core/' ;;
 	identity) echo 'core/|identity/' ;;
-	capture) echo 'core/|identity/|capture/|bpf/(event|cookie|state)\.h|bpf/tlslens\.skel\.h' ;;
+	capture) echo 'core/|identity/|capture/|bpf/(event|cookie|state|ends)\.h|bpf/tlslens\.skel\.h' ;;
 	flow) echo 'core/|identity/|capture/|flow/|bpf/(event|cookie)\.h' ;;
 	parsers) echo 'core/|parsers/' ;;
 	select) echo 'core/|identity/|capture/|flow/|parsers/|select/' ;;

@@ -162,7 +162,8 @@ static __always_inline void stream_moved(struct proc_state *p, struct sock_state
 	} else if (k->kind == SOCK_PLAIN && below_tls && begins_tls(x)) {
 		plain_end(k);
 	}
-	if (k->kind == SOCK_TLS && k->from_start[x->dir & 1] && !k->hello_over[x->dir & 1])
+	if (k->kind == SOCK_TLS && !k->refused && k->from_start[x->dir & 1] &&
+	    !k->hello_over[x->dir & 1])
 		hello(p, k, x);
 	if (k->kind == SOCK_PLAIN && p->flags & PROC_PLAIN)
 		plain(p, k, w, below_tls);

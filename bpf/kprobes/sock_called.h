@@ -8,6 +8,7 @@
 
 #include "bpf/goroutine.h"
 #include "bpf/kprobes/sock_bytes.h"
+#include "bpf/kprobes/sock_wanted.h"
 #include "bpf/proof.h"
 
 /* Nearly all calls confirm what is known, so the tables are asked before the socket is looked into. */
@@ -21,6 +22,7 @@ static APART void sock_called(struct proc_state *p, struct call_stack *s, struct
 	k = sock_get(p, x->sk, x->dir, x->n);
 	if (!k || k->kind == SOCK_NOBODY)
 		return;
+	sock_want(k, x->sk);
 	if (x->n && !k->begun[x->dir & 1])
 		sock_begin(k, x->sk, x->dir, x->n);
 	if (in_call && k->kind != SOCK_UDP) {

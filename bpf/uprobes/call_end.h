@@ -80,6 +80,19 @@ static __always_inline void peer_of(struct move *m, struct conn_state *c, const 
 	m->flags |= EV_DATA_CACHED;
 }
 
+/* The ends of its stream are not those that were asked for. */
+static __always_inline bool is_refused_stream(const struct move *m, const struct conn_state *c,
+					      const struct frame *f)
+{
+	__u64 addr = m->flags & EV_DATA_NESTED ? f->sock_addr : c->sock_addr;
+	struct sock_state *k;
+
+	if (!ends_wanted.clauses || !m->sock)
+		return false;
+	k = bpf_map_lookup_elem(&socks, &addr);
+	return k && k->sock == m->sock && k->refused;
+}
+
 static __always_inline void call_data(struct proc_state *p, const struct frame *f, __u64 total)
 {
 	__u32 kind = COOKIE_KIND(f->cookie);
@@ -113,6 +126,11 @@ static __always_inline void call_data(struct proc_state *p, const struct frame *
 	if (!f->buf) /* of FN_SENDFILE and the like, or going on with an earlier call's bytes */
 		m.flags |= EV_DATA_NOCOPY;
 	peer_of(&m, c, f);
+	if (is_refused_stream(&m, c, f)) {
+		ADD(p->n.filtered_bytes[dir], total);
+		ADD(c->at.lost[dir], total);
+		return;
+	}
 	move_all(&m, &c->at, p);
 }
 

@@ -52,7 +52,8 @@ for run in live replayed packets; do
 			'test -s "$file" && equal "what is found" "$(found "$work/list" "$file")" ""'
 	done
 done
-check "none in packets framed as TCP" equal "what is found" "$(found "$work/list" "$work/tcp.pcapng" "$work/tcp.decoded")" ""
+check "none in packets framed as TCP" equal "what is found" \
+	"$(found "$work/list" "$work/tcp.pcapng" "$work/tcp.decoded")" ""
 
 places=$(cut -d' ' -f2- "$work/list")
 check "every one is there with --no-redact, in JSON" equal places "$(found "$work/list" "$work/open/json")" "$places"
@@ -71,5 +72,6 @@ check "all of them, at both ends" equal fields "$(later live)" \
 comment() { capinfos "$work/$1/pcapng" 2>/dev/null | grep -o 'secrets are .*'; }
 check "the comment tells of redaction" equal comment "$(comment live)" "secrets are masked"
 check "and that there was none" equal comment "$(comment open)" "secrets are NOT masked"
-check "outputs are for their owner only" equal modes "$(stat -c %a "$work"/live/{json,pcapng,text} "$work/raw" | sort -u)" 600
+check "outputs are for their owner only" equal modes \
+	"$(stat -c %a "$work"/live/{json,pcapng,text} "$work/raw" | sort -u)" 600
 finish

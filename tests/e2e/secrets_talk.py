@@ -95,6 +95,7 @@ OK = "HTTP/1.1 200 OK\nContent-Length: 0\n\n"
 
 
 def http1():
+    to = f'u:{secret("location, user")}@next.example/?sig={secret("location, parameter")}'
     exchange(f"""GET /headers HTTP/1.1
 Host: localhost
 Authorization: Basic {basic("authorization, basic")}
@@ -114,11 +115,12 @@ Referer: https://{secret("referer, user")}@other.example/?a=1&access_token={secr
 """, f"""HTTP/1.1 302 Found
 Set-Cookie: sid={secret("set-cookie")}; Path=/; HttpOnly
 Set-Cookie: lang={secret("second set-cookie")}
-Location: https://u:{secret("location, user")}@next.example/?sig={secret("location, parameter")}#id_token={secret("location, fragment")}
+Location: https://{to}#id_token={secret("location, fragment")}
 Content-Length: 0
 
 """)
-    exchange(f"""GET /q?token={secret("parameter")}&a=1&%70assw%6Frd={secret("parameter, encoded name")}&code={secret("parameter code")};x HTTP/1.1
+    query = f'a=1&%70assw%6Frd={secret("parameter, encoded name")}&code={secret("parameter code")};x'
+    exchange(f"""GET /q?token={secret("parameter")}&{query} HTTP/1.1
 Host: localhost
 Authorization: Bearer {secret("authorization, bearer")}
 

@@ -14,6 +14,7 @@
 #include "core/attr_names.h"
 #include "select/fields.h"
 #include "select/filter.h"
+#include "select/filter_ends.h"
 #include "select/select.h"
 #include "tests/unit/sample.h"
 
@@ -287,9 +288,120 @@ static void test_sample(void **state)
 	sample_free(&s);
 }
 
+/* `clause:L80-90` of ports, `clause:P[last octets]` of addresses. */
+static void ends_text(char *text, size_t n, const char *expr)
+{
+	struct filter_error why;
+	struct ends_wanted w;
+	struct filter *f;
+	size_t at = 0;
+	bool any;
+
+	assert_int_equal(filter_compile(&f, expr, &why), 0);
+	any = filter_ends(f, &w);
+	assert_int_equal(any, w.clauses > 0);
+	text[0] = '\0';
+	for (uint32_t i = 0; i < w.ranges; i++) {
+		const struct end_range *r = &w.v[i];
+		const uint8_t *a = (const uint8_t *)r->address;
+
+		at += (size_t)snprintf(text + at, n - at, " %u:%s%s", r->clause,
+				       r->ends & END_BIT_LOCAL ? "L" : "",
+				       r->ends & END_BIT_PEER ? "P" : "");
+		at += (size_t)(r->by_address
+				       ? snprintf(text + at, n - at, "[%02x%02x.%u]", a[10], a[11],
+						  a[15])
+				       : snprintf(text + at, n - at, "%u-%u", r->from, r->to));
+		assert_true(at < n);
+	}
+	filter_free(f);
+}
+
+/* What is asked of the ends must follow from the filter, whatever else it says. */
+static void test_ends(void **state)
+{
+	static const struct {
+		const char *expr, *want;
+	} rows[] = {
+		{"network.peer.port == 443", " 0:P443-443"},
+		{"network.local.port in (80, 443)", " 0:L80-80 0:L443-443"},
+		{"server.port != 443", " 0:LP0-442 0:LP444-65535"},
+		{"client.port < 1024 and url.path == '/'", " 0:LP0-1023"},
+		{"client.port <= 1024", " 0:LP0-1024"},
+		{"network.peer.port > 1023", " 0:P1024-65535"},
+		{"network.peer.port >= 70000", " 0:P1-0"},
+		{"network.peer.port > 65535", " 0:P1-0"},
+		{"network.peer.port < 0", " 0:P1-0"},
+		{"network.peer.port == -1", " 0:P1-0"},
+		{"network.peer.port != 65536", " 0:P0-65535 0:P1-0"},
+		{"network.peer.port != 0", " 0:P1-0 0:P1-65535"},
+		{"network.peer.port > 9223372036854775807", " 0:P1-0"},
+		{"network.peer.address == '10.0.0.7'", " 0:P[ffff.7]"},
+		{"client.address in ('10.0.0.7', '2001:db8::9')", " 0:LP[ffff.7] 0:LP[0000.9]"},
+		{"network.peer.port == 1 and network.local.port == 2", " 0:P1-1 1:L2-2"},
+		{"network.peer.port == 1 or network.local.port == 2", " 0:P1-1 0:L2-2"},
+		{"(network.peer.port == 1 and url.path) or server.port == 2", " 0:P1-1 0:LP2-2"},
+		{"(url.path and network.peer.port == 1) or server.port == 2", " 0:P1-1 0:LP2-2"},
+		{"network.peer.port == 1 or url.path == '/'", ""},
+		{"network.peer.port == 1 or url.path and server.port == 3 and tlslens.role",
+		 " 0:P1-1 0:LP3-3"},
+		{"not network.peer.port == 1", ""},
+		{"network.peer.port", ""},
+		{"network.peer.port == '443'", ""},
+		{"network.peer.port in (1, '443')", ""},
+		{"network.peer.port ~ '^44'", ""},
+		{"network.peer.address != '10.0.0.7'", ""},
+		{"network.peer.address == 'ten'", ""},
+		{"server.address == '10.0.0.7'", ""},
+		{"network.peer.address == 'ten' and network.peer.port == 2", " 0:P2-2"},
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		ends_text(text, sizeof(text), rows[i].expr);
+		if (strcmp(text, rows[i].want) != 0)
+			fail_msg("%s: '%s', not '%s'", rows[i].expr, text, rows[i].want);
+	}
+}
+
+static void put_times(struct buf *b, const char *text, int times)
+{
+	buf_clear(b);
+	buf_puts(b, "server.port == 1");
+	while (times--)
+		buf_puts(b, text);
+	buf_putc(b, '\0');
+	assert_true(buf_ok(b));
+}
+
+/* What finds no room is left to the filter itself. */
+static void test_many_ends(void **state)
+{
+	struct filter_error why;
+	struct buf expr = {0};
+	struct ends_wanted w;
+	struct filter *f;
+	char text[1024];
+
+	(void)state;
+	put_times(&expr, " and server.port == 1", ENDS_CLAUSES_MAX);
+	assert_int_equal(filter_compile(&f, (const char *)expr.p, &why), 0);
+	assert_true(filter_ends(f, &w));
+	assert_int_equal(w.clauses, ENDS_CLAUSES_MAX);
+	assert_int_equal(w.ranges, ENDS_CLAUSES_MAX);
+	filter_free(f);
+	put_times(&expr, " or server.port == 1", ENDS_RANGES_MAX);
+	ends_text(text, sizeof(text), (const char *)expr.p);
+	assert_string_equal(text, "");
+	buf_free(&expr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_many_ends),
 		cmocka_unit_test(test_what_fits),
 		cmocka_unit_test(test_several_values),
 		cmocka_unit_test(test_refused),

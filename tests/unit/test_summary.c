@@ -137,11 +137,15 @@ static void test_reasons(void **state)
 	assert_non_null(strstr(summary_reason(&t), "no TLS call was seen"));
 	t.calls = 3;
 	assert_non_null(strstr(summary_reason(&t), "all their bytes were lost"));
+	t.filtered_bytes = 5;
+	assert_non_null(strstr(summary_reason(&t), "do not fit --filter"));
 	t.flow.conns = 1;
 	t.flow.bytes = t.flow.unparsed_bytes = 10;
 	assert_non_null(strstr(summary_reason(&t), "no protocol known"));
 	t.flow.unparsed_bytes = 0;
 	assert_non_null(strstr(summary_reason(&t), "no message came to its end"));
+	t.flow.txns = 1;
+	assert_non_null(strstr(summary_reason(&t), "nothing that was seen fits"));
 	t.interrupted = true;
 	assert_null(summary_reason(&t));
 	t.interrupted = false;
