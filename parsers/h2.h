@@ -17,10 +17,11 @@
 #include "parsers/h2_stream.h"
 #include "parsers/hpack.h"
 
-#define H2_SEARCH_BYTES 65536 /* kept while looking for a frame boundary */
-#define H2_SEARCH_MARKS 32    /* slices remembered by time in them */
-#define H2_HOLES_MAX 8	      /* ranges of streams opened unseen; more are merged */
-#define H2_GONE_MAX 32	      /* of those, emitted ones remembered: frames of them may go on */
+#define H2_SEARCH_BYTES 65536	/* kept while looking for a frame boundary */
+#define H2_SEARCH_MARKS 256	/* slices remembered by time in them */
+#define H2_SEARCH_CANDIDATES 32 /* positions that may be one; the oldest goes */
+#define H2_HOLES_MAX 8		/* ranges of streams opened unseen; more are merged */
+#define H2_GONE_MAX 128		/* of those, emitted ones remembered: frames of them may go on */
 
 /* A header block in the making. */
 struct h2_block {
@@ -59,13 +60,20 @@ struct h2_mark {
 	uint32_t tid;
 };
 
+/* A frame may begin there. */
+struct h2_candidate {
+	size_t at;	 /* in what is held */
+	size_t want;	 /* nothing more can be said before so much is */
+	bool call_start; /* an application's call began there */
+};
+
 /* Bytes without a known boundary. */
 struct h2_search {
 	struct buf held;
-	uint64_t off;  /* of held.p[0] */
-	bool anchored; /* an application's call began at held.p[0] */
-	size_t next;   /* positions before it are no frame */
-	size_t want;   /* nothing can be said before held.n is this */
+	uint64_t off; /* of held.p[0] */
+	size_t next;  /* positions before it are candidates or no frame */
+	uint32_t candidates_n;
+	struct h2_candidate candidates[H2_SEARCH_CANDIDATES]; /* rising */
 	uint32_t marks_n;
 	struct h2_mark *marks; /* owned */
 };

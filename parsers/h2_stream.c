@@ -43,12 +43,19 @@ static void hole_close(struct h2 *h, uint32_t opened)
 		h->holes_n--;
 }
 
-/* Could this stream, which is in no table, have been opened unseen? */
-static enum h2_hole_kind in_hole(const struct h2 *h, uint32_t id)
+static bool is_gone(const struct h2 *h, uint32_t id)
 {
 	for (uint32_t i = 0; i < H2_GONE_MAX && i < h->gone_n; i++)
 		if (h->gone[i] == id)
-			return H2_NO_HOLE;
+			return true;
+	return false;
+}
+
+/* Could this stream, which is in no table, have been opened unseen? */
+static enum h2_hole_kind in_hole(const struct h2 *h, uint32_t id)
+{
+	if (is_gone(h, id))
+		return H2_NO_HOLE;
 	for (uint32_t i = 0; i < h->holes_n; i++)
 		if (id >= h->holes[i].first && id <= h->holes[i].last && id > h->evicted)
 			return h->holes[i].kind;
@@ -145,7 +152,10 @@ static void opened(struct h2 *h, uint32_t id)
 			h2_txn_emit(h, st);
 }
 
-/* Emits the stream when nothing of its exchange is to come. */
+/*
+ * Emits the stream when nothing of its exchange is to come. A request that was not seen may come yet when
+ * its direction is behind the other.
+ */
 static void conclude(struct h2 *h, struct h2_stream *st)
 {
 	const struct h2_msg *req, *resp;
@@ -154,9 +164,9 @@ static void conclude(struct h2 *h, struct h2_stream *st)
 		return;
 	req = &st->msg[h->requests];
 	resp = &st->msg[dir_other((enum dir)h->requests)];
-	if (!resp->ended)
+	if (!resp->ended && !st->reset)
 		return;
-	if (req->ended)
+	if (req->ended || (st->reset && (req->seen || req->body_bytes)))
 		h2_txn_emit(h, st);
 	else if (!req->seen && !req->body_bytes && (st->id <= h->opened || !(st->id & 1)))
 		h2_txn_emit(h, st); /* its request was before our time */
@@ -181,7 +191,7 @@ static bool admit(struct h2 *h, enum dir d, struct h2_stream *st, const struct h
 {
 	bool request = is_request(h, d, sec);
 
-	if (!st->id || h2_stream_find(h, st->id))
+	if (!st->id || h2_stream_find(h, st->id) || is_gone(h, st->id))
 		return false;
 	if (push)
 		return !(st->id & 1);
@@ -457,7 +467,7 @@ void h2_stream_reset(struct h2 *h, uint32_t id, uint32_t code, uint64_t ts_ns)
 	st->reset = true;
 	st->reset_code = code;
 	touch(st, ts_ns);
-	h2_txn_emit(h, st);
+	conclude(h, st);
 }
 
 /* RFC 9113 section 6.8: streams of the receiver above `last` were not and will not be processed. */
@@ -473,7 +483,7 @@ void h2_streams_goaway(struct h2 *h, enum dir d, uint32_t last, uint32_t code, u
 		st->reset = true;
 		st->reset_code = code;
 		touch(st, ts_ns);
-		h2_txn_emit(h, st);
+		conclude(h, st);
 	}
 }
 

@@ -23,6 +23,7 @@ struct exchange {
 	struct h2_msg *req, *resp;
 	struct fields q, p;
 	bool late;
+	bool end_missed; /* of the response: it may have ended unseen */
 };
 
 static void find_fields(struct fields *f, const struct h2_msg *m)
@@ -175,7 +176,7 @@ static enum outcome outcome(const struct exchange *x)
 
 	if (x->resp->ended || (x->resp->lost && st->status && !st->reset))
 		return http_outcome(st->status);
-	if (!st->reset && (x->resp->lost || st->evicted))
+	if (x->end_missed || (!st->reset && (x->resp->lost || st->evicted)))
 		return OUTCOME_UNKNOWN;
 	return OUTCOME_ABORTED;
 }
@@ -210,7 +211,7 @@ static void fill_envelope(struct exchange *x)
 
 static void add_attrs(struct exchange *x)
 {
-	bool rpc = is_grpc(x), cut = x->st->reset && !x->resp->ended;
+	bool rpc = is_grpc(x), cut = x->st->reset && !x->resp->ended && !x->end_missed;
 	struct str verb, target, status, code;
 	struct txn *t = x->t;
 
@@ -267,6 +268,15 @@ static void emit(struct exchange *x)
 		buf_free(&bodies[d]);
 }
 
+/* Bytes were missed behind the last that was seen of the message, and its end may be among them. */
+static bool end_missed(const struct h2 *h, enum dir d, const struct h2_stream *st)
+{
+	const struct h2_msg *m = &st->msg[d];
+
+	return !m->ended && (st->hole || h2_stream_missed(h, d, st)) &&
+	       m->end_ns <= h->dir[d].missed_ns;
+}
+
 void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 {
 	struct exchange x = {.h = h, .st = st, .t = st->txn};
@@ -286,8 +296,9 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 	x.req = &st->msg[requests];
 	x.resp = &st->msg[dir_other((enum dir)requests)];
 	x.late = st->hole == H2_HOLE_JOIN;
-	if (!x.resp->ended && h2_stream_missed(h, dir_other((enum dir)requests), st))
-		x.resp->lost = x.resp->inexact = true; /* maybe its end */
+	x.end_missed = end_missed(h, dir_other((enum dir)requests), st);
+	if (x.end_missed)
+		x.resp->lost = x.resp->inexact = true;
 	find_fields(&x.q, x.req);
 	find_fields(&x.p, x.resp);
 	if (st->upgraded)
