@@ -28,7 +28,10 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	nghttp2-proxy haproxy python3-h2 python3-aiohttp python3-httpx python3-grpcio g++ libgrpc++-dev libprotobuf-dev \
 	protobuf-compiler-grpc python3-websockets node-ws iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
+	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml \
 	libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils procps util-linux runc
+# Used from a folder: installed, they would take the place of the machine's own, and of each other.
+UNPACK_TEST = rsyslog syslog-ng-core
 
 CC = gcc
 CLANG ?= clang
@@ -218,6 +221,7 @@ deps-bench:
 
 deps-test:
 	@tests/install-packages.sh $(DEPS) $(DEPS_TEST)
+	@tests/unpack-packages.sh $(BUILD)/tests/packages $(UNPACK_TEST)
 
 check: all unit seeds
 	BUILD=$(BUILD) tests/run.sh lint unit replay seeds

@@ -170,7 +170,7 @@ print(eval(sys.argv[2]))' "$1" "$2"
 # Programs of the kinds that tlslens loads which no process holds, directly or by a link.
 abandoned_programs() {
 	comm -23 <(bpftool prog list | sed -nE 's/^([0-9]+): (kprobe|raw_tracepoint|syscall) .*/\1/p' | sort) \
-		<(awk '/^prog_id:/ { print $2 }' /proc/[0-9]*/fdinfo/* 2>/dev/null | sort -u)
+		<(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '/^prog_id:/ { print $2 }' | sort -u) # awk ends at a file that is gone
 }
 nothing_abandoned() { [ -z "$(abandoned_programs)" ]; }
 

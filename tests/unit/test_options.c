@@ -341,6 +341,36 @@ static void test_help(void **state)
 }
 
 /* The manual describes exactly the options of the table: ".It Fl p , -pid Ar PID" and the like. */
+/* The arguments in the manifest for Kubernetes; that it is YAML is tests/e2e/pipelines.sh's business. */
+static void test_daemonset(void **state)
+{
+	FILE *f = fopen("docs/daemonset.yaml", "r");
+	char line[256], word[128], all[512] = "";
+	struct given_line g;
+	bool inside = false;
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		bool item = sscanf(line, " - \"%127[^\"]\"", word) == 1;
+
+		if (inside && !item)
+			break;
+		if (inside)
+			snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s", word);
+		inside |= strstr(line, " args:") != NULL;
+	}
+	fclose(f);
+	accept_line(&g, all);
+	assert_int_equal(g.cfg.mode, MODE_TRACE);
+	assert_string_equal(g.cfg.host_root, "/host");
+	assert_int_equal(g.cfg.output_count, 1);
+	assert_string_equal(g.cfg.outputs[0].format, "json");
+	assert_string_equal(g.cfg.outputs[0].path, "-");
+	assert_int_equal(g.cfg.resources.count, 1);
+	config_free(&g.cfg);
+}
+
 static void test_manual(void **state)
 {
 	size_t n, described = 0, rows = 0;
@@ -378,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_ready_fd),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_daemonset),
 		cmocka_unit_test(test_manual),
 	};
 
