@@ -162,6 +162,13 @@ enum ev_lost {
 	EV_LOST_CAUSES = 6,
 };
 
+/* ev_hdr.flags of EV_COUNTERS */
+enum ev_counters_flag {
+	/* Calls of functions that were found by the shape of their code are among what was filtered: they were not
+	 * seen to speak TLS. */
+	EV_COUNTERS_DOUBTED = 1 << 0,
+};
+
 /* Cumulative, of one process since the tracing began; generated = captured + filtered + sum(lost). */
 struct ev_counters {
 	struct ev_hdr hdr;

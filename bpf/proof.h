@@ -71,6 +71,8 @@ static __always_inline void call_filtered(struct proc_state *p, const struct fra
 {
 	__u32 dir = COOKIE_KIND(f->cookie) == FN_READ;
 
+	if (!(p->flags & PROC_DOUBTED))
+		__sync_fetch_and_or(&p->flags, PROC_DOUBTED);
 	ADD(p->n.calls[dir], 1);
 	ADD(p->n.generated_bytes[dir], n);
 	ADD(p->n.filtered_bytes[dir], n);

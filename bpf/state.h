@@ -49,10 +49,11 @@ enum watch_bit {
 };
 
 enum proc_flag {
-	PROC_FOLLOW = 1 << 0, /* its children are traced from their first instruction */
-	PROC_EXITED = 1 << 1, /* its last thread has ended; kept until the counters were read */
-	PROC_PLAIN = 1 << 2,  /* the bytes of its plain sockets are wanted, too */
-	PROC_BORN = 1 << 3,   /* traced from its first instruction, or that of its image */
+	PROC_FOLLOW = 1 << 0,  /* its children are traced from their first instruction */
+	PROC_EXITED = 1 << 1,  /* its last thread has ended; kept until the counters were read */
+	PROC_PLAIN = 1 << 2,   /* the bytes of its plain sockets are wanted, too */
+	PROC_BORN = 1 << 3,    /* traced from its first instruction, or that of its image */
+	PROC_DOUBTED = 1 << 4, /* calls were filtered as not seen to be TLS: bpf/proof.h */
 };
 
 /* struct ev_counters without its header; added to with atomics, from any CPU. */

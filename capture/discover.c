@@ -38,7 +38,8 @@ struct known_file {
 	struct file_key key;
 	int rc;		       /* of inspect(): 0 with `found`, -ENOENT, -ENOEXEC ... */
 	struct tls_file found; /* without paths */
-	char *why; /* owned or NULL: what is worth saying of a program without TLS functions */
+	char *why;    /* owned or NULL: what is worth saying of a program without TLS functions */
+	bool why_any; /* and of any other file that is mapped */
 	bool switches_stacks; /* returns_switch() */
 	UT_hash_handle hh;    /* in order of first sight */
 };
@@ -191,6 +192,7 @@ static int match_shapes(struct elf_file *e, struct known_file *k)
 		const char *name, *why = NULL;
 
 		rc = resolve_shapes(e, lib, &k->found, &name, &why);
+		k->why_any |= why != NULL;
 		if (why && asprintf(&k->why,
 				    "%s is linked in without symbols, and its functions were not "
 				    "found: %s",
@@ -213,8 +215,10 @@ static void inspect(int fd, const struct debug_search *s, struct known_file *k)
 		k->rc = match_rows(e, &k->found);
 	if (k->rc == -ENOENT)
 		k->rc = match_shapes(e, k);
-	if (k->rc == -ENOENT && !k->why)
+	if (k->rc == -ENOENT && !k->why) {
 		k->why = explain(e);
+		k->why_any = go_is_program(e);
+	}
 	k->switches_stacks = returns_switch(e);
 	elf_close(e);
 }
@@ -336,12 +340,17 @@ static int add_given(struct discovery *d, int fd, const struct known_file *k, co
 	return rc ? rc : -ENOENT;
 }
 
+struct reason {
+	char *text;  /* owned or NULL */
+	bool of_any; /* worth saying of libraries, too */
+};
+
 /*
  * One open file. `why`, when given, receives what is worth saying of a program without TLS
  * functions.
  */
 static int discover_fd(struct discovery *d, int fd, const char *open_path, const char *shown_path,
-		       char **why)
+		       struct reason *why)
 {
 	struct known_file *k;
 	struct stat st;
@@ -361,7 +370,7 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 	else if (rc == 0)
 		rc = add_file(d, &k->found, &st, open_path, shown_path);
 	else if (why && k->why)
-		*why = strdup(k->why);
+		*why = (struct reason){strdup(k->why), k->why_any};
 	if (!d->cache)
 		known_file_free(k);
 	return rc;
@@ -385,7 +394,8 @@ static int open_regular(const char *path)
 
 int discover_file(const char *open_path, const char *shown_path, struct discovery *d)
 {
-	char *shown, *why = NULL;
+	struct reason why = {0};
+	char *shown;
 	int rc, fd = open_regular(open_path);
 
 	rc = fd < 0 ? fd : discover_fd(d, fd, open_path, shown_path, &why);
@@ -393,11 +403,11 @@ int discover_file(const char *open_path, const char *shown_path, struct discover
 	if (rc == -ENOEXEC && shown)
 		note(d, "%s is not an ELF file of this machine", shown);
 	else if (rc == -ENOENT && fd >= 0 && shown)
-		note(d, "%s: %s", shown, why ? why : "no TLS functions in this file");
+		note(d, "%s: %s", shown, why.text ? why.text : "no TLS functions in this file");
 	else if (shown)
 		note(d, "%s: %s", shown, strerror(-rc));
 	free(shown);
-	free(why);
+	free(why.text);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -475,17 +485,18 @@ static bool is_executable_of(uint32_t pid, int fd)
 
 static int discover_mapping(uint32_t pid, const struct mapping *m, struct discovery *d)
 {
-	char open_path[PATH_MAX + 64], *why = NULL, *shown;
+	char open_path[PATH_MAX + 64], *shown;
+	struct reason why = {0};
 	int rc, fd = open_mapping(pid, m, open_path, sizeof(open_path));
 
 	rc = fd < 0 ? fd : discover_fd(d, fd, open_path, m->path, &why);
 	shown = rc < 0 ? printable(m->path) : NULL;
 	if (shown && fd < 0 && fd != -ENOEXEC)
 		note(d, "%s: cannot be opened: %s", shown, strerror(-fd));
-	else if (shown && why && is_executable_of(pid, fd))
-		note(d, "%s: %s", shown, why);
+	else if (shown && why.text && (why.of_any || is_executable_of(pid, fd)))
+		note(d, "%s: %s", shown, why.text);
 	free(shown);
-	free(why);
+	free(why.text);
 	if (fd >= 0)
 		close(fd);
 	/* A file that cannot be read or makes no sense is a note, not the end. */

@@ -116,12 +116,15 @@ int inject_conn_end(struct inject *q, struct proc_key proc, const struct conn_ke
 	return 0;
 }
 
-int inject_counters(struct inject *q, struct proc_key proc, const struct proc_counts *n)
+int inject_counters(struct inject *q, struct proc_key proc, const struct proc_state *state)
 {
+	const struct proc_counts *n = &state->n;
 	struct ev_counters *e = inject_new(q, EV_COUNTERS, sizeof(*e), proc);
 
 	if (!e)
 		return -ENOMEM;
+	if (state->flags & PROC_DOUBTED)
+		e->hdr.flags |= EV_COUNTERS_DOUBTED;
 	for (int d = 0; d < 2; d++) {
 		e->calls[d] = n->calls[d];
 		e->generated_bytes[d] = n->generated_bytes[d];

@@ -34,6 +34,6 @@ int inject_lib(struct inject *q, unsigned int lib, const char *name);
 int inject_clock(struct inject *q, uint64_t mono_ns, uint64_t real_ns);
 int inject_conn_end(struct inject *q, struct proc_key proc, const struct conn_key *key,
 		    const struct conn_state *conn);
-int inject_counters(struct inject *q, struct proc_key proc, const struct proc_counts *n);
+int inject_counters(struct inject *q, struct proc_key proc, const struct proc_state *state);
 
 #endif

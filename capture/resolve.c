@@ -392,7 +392,7 @@ int resolve_shapes(struct elf_file *e, unsigned int lib, struct tls_file *f, con
 		*name = row->shapes[i]->name;
 		if (n <= 0)
 			continue;
-		rc = make_file(lib, "shape", SHAPE_FOUND_MAX, &made);
+		rc = make_file(lib, TLS_FOUND_BY_SHAPE, SHAPE_FOUND_MAX, &made);
 		if (rc < 0)
 			break;
 		add_found(e, row->shapes[i], found, n, &made);

@@ -35,6 +35,9 @@ enum site_cost site_cost(const struct site *s);
 /* Its name, borrowed; for people. */
 const char *site_function(const struct site *s);
 
+/* tls_file.found_by of what has no symbols: capture/shape.h */
+#define TLS_FOUND_BY_SHAPE "code shape"
+
 /* A file with TLS functions, as one process maps it. */
 struct tls_file {
 	dev_t dev; /* as the kernel sees it: deduplicates */

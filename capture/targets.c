@@ -398,7 +398,7 @@ void target_end(struct targets *ts, struct target *t, uint64_t now_ns)
 
 	end_conns(ts, t, now_ns);
 	if (bpf_proc_get(ts->bpf, t->key.tgid, &state) == 0 && state.start_ns == t->key.start_ns) {
-		inject_counters(ts->inject, t->key, &state.n);
+		inject_counters(ts->inject, t->key, &state);
 		ts->lost_events += state.n.lost_events;
 		bpf_proc_delete(ts->bpf, t->key.tgid);
 	}

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "capture/site.h"
+
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -25,24 +27,45 @@ static void put_check(const json_t *check, FILE *out)
 	put_if(out, "                   ", text(check, "advice"), "\n");
 }
 
-/* The functions of one cost, each with the reason where there is one. */
+static bool is_alike(const json_t *function, const char *cost, const char *why)
+{
+	return strcmp(text(function, "cost"), cost) == 0 && strcmp(text(function, "why"), why) == 0;
+}
+
+/* Was one like it told before the n-th? */
+static bool has_before(const json_t *functions, size_t n, const char *cost, const char *why)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_alike(json_array_get(functions, i), cost, why))
+			return true;
+	return false;
+}
+
+/* The functions of one cost, by the reason where there is one. */
 static void put_functions(const json_t *functions, const char *cost, FILE *out)
 {
-	const char *before = NULL;
-	const json_t *f;
-	size_t i;
+	const char *before = NULL, *why;
+	const json_t *f, *g;
+	size_t i, k;
 
 	json_array_foreach(functions, i, f)
 	{
-		if (strcmp(text(f, "cost"), cost) != 0)
+		why = text(f, "why");
+		if (strcmp(text(f, "cost"), cost) != 0 || has_before(functions, i, cost, why))
 			continue;
 		if (before)
-			fputs(before, out);
+			fputs("; ", out);
 		else
 			fprintf(out, "        %s: ", cost);
-		fputs(text(f, "name"), out);
-		put_if(out, " (", text(f, "why"), ")");
-		before = ", ";
+		before = "";
+		json_array_foreach(functions, k, g)
+		{
+			if (!is_alike(g, cost, why))
+				continue;
+			fprintf(out, "%s%s", before, text(g, "name"));
+			before = ", ";
+		}
+		put_if(out, " (", why, ")");
 	}
 	if (before)
 		fputc('\n', out);
@@ -53,12 +76,14 @@ static void put_library(const json_t *lib, FILE *out)
 	static const char *const costs[] = {"cheap, inside the function",
 					    "cheap, at the first instruction", "stepped"};
 	const json_t *functions = json_object_get(lib, "functions"), *m;
-	const char *before = "; not in this version: ";
+	const char *before = strcmp(text(lib, "found_by"), TLS_FOUND_BY_SHAPE) == 0
+				     ? "; not found: "
+				     : "; not in this version: ";
 	size_t i;
 
 	fprintf(out, "      %s: %s", text(lib, "path"), text(lib, "library"));
 	put_if(out, ", ", text(lib, "version"), "");
-	put_if(out, ", by ", text(lib, "found_by"), "");
+	put_if(out, ", found by ", text(lib, "found_by"), "");
 	put_if(out, ", build-id ", text(lib, "build_id"), "");
 	fprintf(out, ", %zu functions", json_array_size(functions));
 	json_array_foreach(json_object_get(lib, "missing"), i, m)

@@ -80,6 +80,11 @@ static void put_balance(FILE *out, const struct ev_counters *c)
 	if (captured + lost + filtered != generated)
 		fprintf(out, "    THIS DOES NOT ADD UP, by %" PRId64 ": please report it\n",
 			(int64_t)(generated - captured - lost - filtered));
+	if (c->hdr.flags & EV_COUNTERS_DOUBTED)
+		fputs("    filtered are calls of functions found by code shape, too: no TLS record "
+		      "on "
+		      "a socket went with them\n",
+		      out);
 	if (c->lost_events)
 		fprintf(out, "    lost %" PRIu64 " other records (sockets, ends of connections)\n",
 			(uint64_t)c->lost_events);
@@ -108,6 +113,9 @@ const char *summary_reason(const struct summary_totals *t)
 	if (!t->calls && !t->flow.conns)
 		return "no TLS call was seen: none was made meanwhile, or through a function that "
 		       "was not found (see tlslens doctor)";
+	if (t->doubted && !t->flow.conns)
+		return "functions found by code shape were called, but not seen to speak TLS: "
+		       "nothing of them was copied";
 	if (!t->flow.bytes && t->filtered_bytes)
 		return "all bytes were of connections that do not fit --filter, or that are of "
 		       "no use; none were copied";
@@ -129,6 +137,7 @@ static void one_proc(const struct flow_proc_stats *p, void *arg)
 	struct walk *w = arg;
 
 	w->t->calls += both(p->counters.calls);
+	w->t->doubted |= p->counters.hdr.flags & EV_COUNTERS_DOUBTED;
 	w->t->generated_bytes += both(p->counters.generated_bytes);
 	w->t->filtered_bytes += both(p->counters.filtered_bytes);
 	if (p->conns || both(p->counters.calls))

@@ -14,6 +14,7 @@ struct summary_totals {
 	struct flow_stats flow;
 	struct source_stats source;
 	uint64_t calls, generated_bytes, filtered_bytes; /* of all processes */
+	bool doubted;	  /* of functions found by their shape nothing that was seen to be TLS */
 	bool interrupted; /* the output failed: what follows is not all there was */
 };
 
