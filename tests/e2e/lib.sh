@@ -167,10 +167,12 @@ t = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 print(eval(sys.argv[2]))' "$1" "$2"
 }
 
-# Programs of the kinds that tlslens loads which no process holds, directly or by a link.
+# Programs of the kinds that tlslens loads which no process holds, directly or by a link. (awk ends at a file that is
+# gone, cat does not.)
 abandoned_programs() {
-	comm -23 <(bpftool prog list | sed -nE 's/^([0-9]+): (kprobe|raw_tracepoint|syscall) .*/\1/p' | sort) \
-		<(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '/^prog_id:/ { print $2 }' | sort -u) # awk ends at a file that is gone
+	comm -23 <(bpftool prog list |
+		sed -nE 's/^([0-9]+): (kprobe|raw_tracepoint|syscall|cgroup_sock_addr) .*/\1/p' | sort) \
+		<(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '/^prog_id:/ { print $2 }' | sort -u)
 }
 nothing_abandoned() { [ -z "$(abandoned_programs)" ]; }
 

@@ -85,8 +85,8 @@ joined() {
 	check "nothing is lost" grep -q "lost 0" "$work/err"
 }
 
-# told FILE PREFIX: what it says of paths
-told() { grep "^$2/c" "$1" >"$work/told"; }
+# told FILE PATHS: what it says of those
+told() { grep "^$2" "$1" >"$work/told"; }
 
 own=("$work/cert.pem" "$work/key.pem")
 
@@ -100,7 +100,7 @@ pair() {
 	server=$pid
 	joined "$server,client" "$@" client "$port" "$work/cert.pem"
 	kill $server
-	told "$work/server.$port" "$prefix"
+	told "$work/server.$port" "$prefix/c"
 	[ -z "$name" ] ||
 		row "$name" "$package" server "$work/json" "$work/told" server "$port" $transactions $transactions
 	[ -z "$client_name" ] ||
@@ -132,9 +132,9 @@ proxy() {
 	joined "$worker" "${streams[@]}" client "$port" "$work/cert.pem"
 	kill $pid $backend
 	wait $pid $backend
-	told "$work/client" ""
+	told "$work/client" /c
 	row "$name" "$package" server "$work/json" "$work/told" server "$port" $transactions $transactions
-	told "$work/backend" ""
+	told "$work/backend" /c
 	row "$name" "$package" client "$work/json" "$work/told" client 4000 $transactions $transactions
 }
 
@@ -146,11 +146,12 @@ cat >"$work/haproxy.cfg" <<-CONF
 		timeout connect 30s
 		timeout client 30s
 		timeout server 30s
+		timeout http-keep-alive 30s
 	frontend front
 		bind 127.0.0.1:4011 ssl crt $work/both.pem
 		default_backend back
 	backend back
-		server one 127.0.0.1:4000 ssl verify none
+		server one 127.0.0.1:4000 ssl verify none pool-purge-delay 30s
 CONF
 proxy haproxy haproxy 4011 haproxy -db -f "$work/haproxy.cfg"
 
@@ -178,26 +179,24 @@ CONF
 proxy nginx nginx 4012 nginx -p "$work/" -c "$work/nginx.conf" -e "$work/nginx.err"
 
 proxy nghttpx nghttp2-proxy 4013 nghttpx --conf=/dev/null --workers=1 --single-process --no-ocsp \
+	--backend-keep-alive-timeout=30 \
 	"--frontend=127.0.0.1,4013" "--backend=127.0.0.1,4000;;tls" --insecure "$work/key.pem" "$work/cert.pem"
 
 # Programs that are over after one request: a hundred connections at once, all of them under tracing.
-serve server.4021 4021 "${streams[@]}" server 4021 "${own[@]}"
-"$program" -o json:"$work/json" -- curl -sS -Z --parallel-immediate --parallel-max 100 --cacert "$work/cert.pem" \
-	"https://127.0.0.1:4021/c[00-99]-1" >"$work/out" 2>"$work/err"
-told "$work/server.4021" ""
-row curl curl client "$work/json" "$work/told" client 4021 100 0
-
-cat >"$work/s_clients" <<-SCRIPT
-	for n in \$(seq -w 00 99); do
+cat >"$work/clients" <<-SCRIPT
+	curl -sS -Z --parallel-immediate --parallel-max 50 --cacert "$work/cert.pem" "https://127.0.0.1:4021/c[00-49]-1" &
+	for n in {50..99}; do
 		printf 'GET /c%s-1 HTTP/1.1\r\nConnection: close\r\n\r\n' \$n |
-			openssl s_client -quiet -CAfile "$work/cert.pem" -connect 127.0.0.1:4022 &
+			openssl s_client -quiet -CAfile "$work/cert.pem" -connect 127.0.0.1:4021 &
 	done
 	wait
 SCRIPT
-serve server.4022 4022 "${streams[@]}" server 4022 "${own[@]}"
-"$program" -o json:"$work/json" -- bash "$work/s_clients" >"$work/out" 2>"$work/err"
-told "$work/server.4022" ""
-row "openssl s_client" openssl client "$work/json" "$work/told" client 4022 100 0
+serve server.4021 4021 "${streams[@]}" server 4021 "${own[@]}"
+"$program" -o json:"$work/json" -- bash "$work/clients" >"$work/out" 2>"$work/err"
+told "$work/server.4021" "/c[0-4]"
+row curl curl client "$work/json" "$work/told" client 4021 50 0
+told "$work/server.4021" "/c[5-9]"
+row "openssl s_client" openssl client "$work/json" "$work/told" client 4021 50 0
 
 # DNS: unbound says who asks.
 cat >"$work/unbound.conf" <<-CONF
@@ -231,23 +230,34 @@ asked() {
 }
 join $unbound "$work/unbound.json" $python "$here/dot.py" "$work/cert.pem"
 
-# asks NAME PACKAGE PREFIX PORT QUESTIONS COMMAND...: fifty at once, each for a name of its own
-asks() {
-	local name=$1 package=$2 prefix=$3 port=$4 questions=$5
-	shift 5
-	printf "for n in \$(seq -w 0 49); do %s ${prefix}\$n-1.test & done; wait" "$*" >"$work/ask"
-	"$program" -o json:"$work/json" -- bash "$work/ask" >"$work/out" 2>"$work/err"
-	asked "$prefix"
-	row "$name" "$package" client "$work/json" "$work/told" client "$port" "$questions" 0
+# All at once, each for a name of its own; what the C library asks goes to unbound, too.
+ask_each() { # PREFIX COMMAND...
+	local prefix=$1
+	shift
+	echo "for n in {00..$((questions - 1))}; do $* $prefix\$n-1.test & done"
 }
-asks dig bind9-dnsutils dig 53 50 dig +short +tries=1 @127.0.0.1
-asks kdig knot-dnsutils kudp 53 50 kdig +short @127.0.0.1
-asks "kdig +tls" knot-dnsutils ktls 853 50 kdig +short +tls @127.0.0.1
-asks "kdig +https" knot-dnsutils khttps 443 50 kdig +short +https @127.0.0.1
+questions=20
 echo "nameserver 127.0.0.1" >"$work/resolv.conf"
 mount --bind "$work/resolv.conf" /etc/resolv.conf
-asks getent libc-bin getent 53 100 getent ahosts
+{
+	ask_each dig dig +short +tries=1 @127.0.0.1
+	ask_each kudp kdig +short @127.0.0.1
+	ask_each ktls kdig +short +tls @127.0.0.1
+	ask_each khttps kdig +short +https @127.0.0.1
+	ask_each getent getent ahosts
+	echo wait
+} >"$work/ask"
+"$program" -o json:"$work/json" -- bash "$work/ask" >"$work/out" 2>"$work/err"
 umount /etc/resolv.conf
+asked_row() { # NAME PACKAGE PREFIX PORT QUESTIONS
+	asked "$3"
+	row "$1" "$2" client "$work/json" "$work/told" client "$4" "$5" 0
+}
+asked_row dig bind9-dnsutils dig 53 $questions
+asked_row kdig knot-dnsutils kudp 53 $questions
+asked_row "kdig +tls" knot-dnsutils ktls 853 $questions
+asked_row "kdig +https" knot-dnsutils khttps 443 $questions
+asked_row getent libc-bin getent 53 $((2 * questions)) # A and AAAA
 
 # stubby takes what dig asks and asks over TLS
 cat >"$work/stubby.yml" <<-CONF
@@ -266,11 +276,10 @@ started+=($stubby)
 tracer_of_unbound=$tracer
 wait_for 20 listens_udp 5300 || { cat "$work/stubby" && exit 1; }
 start_tracing -p $stubby -o json:"$work/json" || exit 1
-printf 'for n in $(seq -w 0 49); do dig +short +tries=1 -p 5300 @127.0.0.1 stubby$n-1.test & done; wait' >"$work/ask"
-bash "$work/ask" >"$work/out" 2>&1
+{ ask_each stubby dig +short +tries=1 -p 5300 @127.0.0.1 && echo wait; } >"$work/ask"
+bash "$work/ask" >"$work/answers" 2>&1
 stop_tracing
-asked stubby
-row stubby stubby client "$work/json" "$work/told" client 853 50 0
+asked_row stubby stubby stubby 853 $questions
 
 tracer=$tracer_of_unbound
 stop_tracing
@@ -279,9 +288,9 @@ unbound_row() { # AS PREFIX PORT OPENED LATE
 	asked "$2"
 	row unbound unbound "$1" "$work/unbound.json" "$work/told" server "$3" "$4" "$5"
 }
-unbound_row "server, UDP" "dig|kudp|getent" 53 200 0
-unbound_row "server, TLS" "tls|ktls|stubby" 853 250 150
-unbound_row "server, HTTPS" khttps 443 50 0
+unbound_row "server, UDP" "dig|kudp|getent" 53 $((4 * questions)) 0
+unbound_row "server, TLS" "tls|ktls|stubby" 853 $((transactions + 2 * questions)) $transactions
+unbound_row "server, HTTPS" khttps 443 $questions 0
 
 # What differs from machine to machine is the version.
 lines_of() {

@@ -3,12 +3,13 @@
 'use strict';
 const fs = require('fs'), https = require('https');
 const [role, port, cert, key] = process.argv.slice(2);
-const CONNECTIONS = 50, ROUNDS = 3;
+const CONNECTIONS = 50, ROUNDS = 3, SECONDS_MAX = 60;
 const requestsIn = (round) => (round === 0 ? CONNECTIONS : 2 * CONNECTIONS);
 
 function serve() {
 	const rounds = {};
-	https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, (request, response) => {
+	const own = { cert: fs.readFileSync(cert), key: fs.readFileSync(key), keepAliveTimeout: SECONDS_MAX * 1000 };
+	https.createServer(own, (request, response) => {
 		const number = Number(request.url.split('-')[1]);
 		const waiting = (rounds[number] ||= []);
 		console.log(request.url, request.socket.remotePort);

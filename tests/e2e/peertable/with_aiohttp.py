@@ -7,7 +7,7 @@ import sys
 import aiohttp
 import aiohttp.web
 
-from rounds import Together, play, say
+from rounds import SECONDS_MAX, Together, play, say
 
 
 async def serve(port, cert, key):
@@ -29,7 +29,8 @@ async def serve(port, cert, key):
 
 
 async def talk(port, cert):
-    connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=cert))
+    tls = ssl.create_default_context(cafile=cert)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=SECONDS_MAX, ssl=tls)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def request(_, path):

@@ -6,11 +6,11 @@ import sys
 
 import httpx
 
-from rounds import play
+from rounds import SECONDS_MAX, play
 
 
 async def talk(port, cert):
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=SECONDS_MAX)
     tls = ssl.create_default_context(cafile=cert)
     async with httpx.AsyncClient(verify=tls, limits=limits, timeout=None, trust_env=False) as client:
 
