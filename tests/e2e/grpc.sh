@@ -39,7 +39,11 @@ start_client || exit 1
 # a value is known before its name is; the calls are told apart by it
 start_tracing -p "$server,$client" --no-redact -o json:"$work/json" || exit 1
 ready=$(date +%s%N)
-sleep 3
+# enough LINES: so much is shown, of calls at either end
+enough() {
+	[ "$(wc -l <"$work/json")" -ge "$1" ]
+}
+check "calls are shown while they are made" wait_for 60 enough 3000
 stopped=$(date +%s%N)
 stop_client
 stop_tracing

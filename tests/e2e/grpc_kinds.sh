@@ -83,6 +83,31 @@ pair libgrpc++ libgrpc++1.51 python3-grpcio python3-grpcio $python "$here/rpc/ca
 start_server $python "$here/rpc/calls.py" "$work" || exit 1
 pair python3-grpcio python3-grpcio libgrpc++ libgrpc++1.51 "$work/calls" || exit 1
 
+# A call that goes on: each message is shown, at both ends and both ways, before the next one is sent.
+mkfifo "$work/go" && exec 6<>"$work/go"
+$python "$here/rpc/calls.py" "$work" chat "$work/cert.pem" "$(cat "$work/port")" <"$work/go" 6>&- \
+	>"$work/client.log" 2>&1 &
+client=$!
+started+=($client)
+exec 7>"$work/go" 6>&-
+start_tracing -p "$server,$client" --early --rpc-messages --body 64k --proto-descriptors "$work/calls.pb" \
+	-o json:"$work/json" || exit 1
+# shown N PATTERN: in so many lines
+shown() {
+	[ "$(grep -c "$2" "$work/json")" = "$1" ]
+}
+for word in one two three; do
+	echo $word >&7
+	check "message $word before the next is sent" wait_for 20 shown 4 "\"rpc.message\".*\"text\":\"$word\""
+	check "and not the call, which goes on" shown 0 '"rpc.response.status_code"'
+done
+check "the call was shown when it began" shown 2 '"rpc.exchange".*"tlslens.early":true'
+exec 7>&-
+wait $client
+check "the call ended well" equal status $? 0
+stop_tracing
+check "it is shown when it is over" shown 2 '"rpc.response.status_code":"OK"'
+
 # What differs from machine to machine is the version.
 lines_of() {
 	grep '^|' "$1" | cut -d '|' -f 2,4-

@@ -3,8 +3,10 @@
 
   calls.py GENERATED server CERT KEY      GENERATED: the folder of calls_pb2.py
   calls.py GENERATED client CERT PORT
+  calls.py GENERATED chat CERT PORT       one Bidi call, from the first line of standard input on; each is a message
 """
 import concurrent.futures
+import itertools
 import sys
 import threading
 
@@ -100,9 +102,21 @@ def make(channel, number, method, text, count, gzip, deadline):
     print(number, method, code, sent[0], received, message, sep="\t")
 
 
+def connect(cert, port):
+    return grpc.secure_channel("localhost:" + port, grpc.ssl_channel_credentials(read_file(cert)))
+
+
+def chat(cert, port):
+    lines = itertools.chain([sys.stdin.readline()], iter(sys.stdin.readline, ""))
+    call = connect(cert, port).stream_stream(
+        "/test.Calls/Bidi", pb.Ask.SerializeToString, pb.Answer.FromString)
+    for _ in call(pb.Ask(text=line.strip()) for line in lines):
+        pass
+
+
 def drive(cert, port):
     sys.stdin.readline()
-    channel = grpc.secure_channel("localhost:" + port, grpc.ssl_channel_credentials(read_file(cert)))
+    channel = connect(cert, port)
     for n in range(PLAIN_CALLS):
         make(channel, n, KINDS[n % 4], "", n // 4 % 4, n // 16 % 2, None if n % 3 else 60)
     make(channel, PLAIN_CALLS, "Unary", "fail", 1, False, None)
@@ -111,7 +125,4 @@ def drive(cert, port):
     make(channel, PLAIN_CALLS + 3, "Unary", "sleep", 1, False, 0.2)
 
 
-if sys.argv[2] == "server":
-    serve(*sys.argv[3:])
-else:
-    drive(*sys.argv[3:])
+{"server": serve, "client": drive, "chat": chat}[sys.argv[2]](*sys.argv[3:])
