@@ -44,11 +44,11 @@ enum ev_type {
 
 /* ev_hdr.flags of EV_DATA */
 enum ev_data_flag {
-	EV_DATA_NESTED = 1 << 0,  /* a socket call of this TLS call proved .sock */
-	EV_DATA_CACHED = 1 << 1,  /* .sock was proven by an earlier call of this generation */
-	EV_DATA_SNAP = 1 << 2,	  /* want > got: beyond the snap length */
-	EV_DATA_FAULT = 1 << 3,	  /* want > got: the page could not be read */
-	EV_DATA_NOCOPY = 1 << 4,  /* want > got: bytes never passed through a buffer (sendfile) */
+	EV_DATA_NESTED = 1 << 0, /* a socket call of this TLS call proved .sock, which speaks TLS */
+	EV_DATA_CACHED = 1 << 1, /* .sock was proven by an earlier call of this generation */
+	EV_DATA_SNAP = 1 << 2,	 /* want > got: beyond the snap length */
+	EV_DATA_FAULT = 1 << 3,	 /* want > got: the page could not be read */
+	EV_DATA_NOCOPY = 1 << 4, /* want > got: bytes never passed through a buffer (sendfile) */
 	EV_DATA_MIDCALL = 1 << 5, /* the call was in progress when the probes came */
 	EV_DATA_FROM_START =
 		1 << 6, /* the context was created under tracing: off counts from its first byte */

@@ -20,8 +20,15 @@ static inline const __u8 *ev_payload(const struct ev_data *d)
 	return d->buf + (d->hdr.flags & EV_DATA_PEER ? sizeof(struct ev_peer) : 0);
 }
 
+/* ev_hdr.flags of EV_SOCK */
+enum ev_sock_flag {
+	/* A call on it began with the header of a TLS record. Without that it is no context's: a callback, or a log,
+	 * may be all that used it. */
+	EV_SOCK_TLS = 1 << 0,
+};
+
 /*
- * A socket at first sight: conn is 0. Or the proof that it is a context's, made when the call that used it
+ * A socket at first sight, and again when TLS begins on it: conn is 0. Or the proof that it is a context's, made when the call that used it
  * returned: then family is 0, everything but conn, gen and sock was told before. A recording may have both in
  * one. Addresses in network order, IPv4 in the first four octets; ports in host order.
  */

@@ -138,8 +138,7 @@ struct sock_state {
 enum frame_proof {
 	PROOF_NONE = 0, /* there were none */
 	PROOF_SOLE = 1, /* one socket only: the context's */
-	PROOF_AMBIGUOUS =
-		2, /* several, one of them perhaps a callback's or a log's: nothing is proven */
+	PROOF_VOID = 2, /* several, or no TLS was seen on it: perhaps a callback's or a log's */
 };
 
 enum frame_flag {

@@ -139,12 +139,30 @@ static APART void plain(struct proc_state *p, struct sock_state *k, struct sock_
 	move_all(m, &k->at, p);
 }
 
-/* A plain connection that goes on as TLS (CONNECT, STARTTLS). */
-static __always_inline void plain_end(struct sock_state *k)
+/* A plain connection that goes on as TLS (CONNECT, STARTTLS) begins anew: the hellos are counted from here. */
+static __always_inline void tls_begins(struct proc_state *p, struct sock_state *k,
+				       const struct sock_call *x)
 {
 	sock_put_end(k);
+	__builtin_memset(&k->at, 0, sizeof(k->at));
 	k->kind = SOCK_TLS;
-	k->hello_over[0] = k->hello_over[1] = 1;
+	k->announced = 0; /* to be told as one of TLS */
+	if (!k->refused)
+		sock_tell(p, k, x);
+}
+
+/* What the bytes of a call on a stream say of it. */
+static APART void stream_kind(struct proc_state *p, struct sock_state *k, struct sock_call *x,
+			      bool below_tls)
+{
+	if (x->flags & MSG_TRUNC && k->tcp)
+		x->nocopy = 1; /* tcp(7): thrown away */
+	if (k->kind != SOCK_NEW && (k->kind != SOCK_PLAIN || !below_tls))
+		return;
+	if (begins_tls(x))
+		tls_begins(p, k, x);
+	else if (!below_tls)
+		k->kind = SOCK_PLAIN;
 }
 
 static __always_inline void stream_moved(struct proc_state *p, struct sock_state *k,
@@ -152,16 +170,6 @@ static __always_inline void stream_moved(struct proc_state *p, struct sock_state
 {
 	struct sock_call *x = &w->call;
 
-	if (x->flags & MSG_TRUNC && k->tcp)
-		x->nocopy = 1; /* tcp(7): thrown away */
-	if (k->kind == SOCK_NEW) {
-		if (begins_tls(x))
-			k->kind = SOCK_TLS;
-		else if (!below_tls)
-			k->kind = SOCK_PLAIN;
-	} else if (k->kind == SOCK_PLAIN && below_tls && begins_tls(x)) {
-		plain_end(k);
-	}
 	if (k->kind == SOCK_TLS && !k->refused && k->from_start[x->dir & 1] &&
 	    !k->hello_over[x->dir & 1])
 		hello(p, k, x);

@@ -77,7 +77,7 @@ static __always_inline bool begins_tls(const struct sock_call *x)
 static __always_inline void evidence(struct frame *f, struct sock_state *k, struct sock *sk)
 {
 	if (f->proof != PROOF_NONE && f->sock != k->sock) {
-		f->proof = PROOF_AMBIGUOUS;
+		f->proof = PROOF_VOID;
 		return;
 	}
 	f->sock = k->sock;

@@ -25,6 +25,8 @@ static APART void sock_called(struct proc_state *p, struct call_stack *s, struct
 	sock_want(k, x->sk);
 	if (x->n && !k->begun[x->dir & 1])
 		sock_begin(k, x->sk, x->dir, x->n);
+	if (x->n && k->kind != SOCK_UDP)
+		stream_kind(p, k, x, below_tls);
 	if (in_call && k->kind != SOCK_UDP) {
 		evidence(f, k, x->sk);
 		sock_tell(p, k, x);

@@ -134,6 +134,7 @@ static APART void announce(struct proc_state *p, struct sock_state *k, struct so
 	struct ev_sock e = {};
 
 	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
+	e.hdr.flags = k->kind == SOCK_TLS ? EV_SOCK_TLS : 0;
 	e.sock = k->sock;
 	/* The first argument of the system call is the file of this socket, or it is something else. */
 	e.fd = sock_of_fd(fd) == sk ? (__s32)fd : -1;

@@ -110,6 +110,19 @@ static APART void sending(struct call_stack *s, const struct sock_call *x)
 		record_seen(f, x->at.base, x->at.len, x->n, true);
 }
 
+/* As sock_called(), of one that moved nothing yet. */
+static APART void sock_calling(struct proc_state *p, struct call_stack *s, struct sock_call *x)
+{
+	struct frame *f = frame_innermost(s, x->sp - s->base);
+	struct sock_state *k = f && f->ctx ? sock_get(p, x->sk, x->dir, 0) : NULL;
+
+	if (!k || k->kind == SOCK_NOBODY || k->kind == SOCK_UDP)
+		return;
+	sock_want(k, x->sk);
+	evidence(f, k, x->sk);
+	sock_tell(p, k, x);
+}
+
 /*
  * Without those tracepoints: a call is seen when it begins. That is enough to know whose socket it is, and costs
  * every system call of the machine.
@@ -123,17 +136,19 @@ static APART void calling(struct proc_state *p, struct sock_work *w, const struc
 	x->sp = u->sp;
 	x->fd = u->arg[1];
 	if (s)
-		sock_called(p, s, w);
+		sock_calling(p, s, x);
 	if (x->dir || (!s && !is_watched(p)))
 		return;
 	locate(p, x, u, false);
 	x->n = x->at.len;
 	if (s)
 		sending(s, x);
-	if (!is_watched(p))
-		return;
 	k = x->nocopy || !x->n ? NULL : sock_get(p, x->sk, 0, 0);
-	if (k && k->kind != SOCK_UDP && k->kind != SOCK_NOBODY)
+	if (!k || k->kind == SOCK_UDP || k->kind == SOCK_NOBODY)
+		return;
+	if (k->kind == SOCK_NEW && begins_tls(x))
+		k->kind = SOCK_TLS;
+	if (is_watched(p))
 		sent(p, k, x);
 }
 

@@ -15,20 +15,18 @@ static __always_inline bool sock_lives(__u64 addr, __u64 sock)
 	return k && k->sock == sock;
 }
 
-/* It did not begin with a hello that was seen; what else moves on it is not plain. */
-static __always_inline void sock_is_tls(__u64 addr)
+/* Whether it lives, and records of TLS were seen on it. */
+static __always_inline bool sock_speaks_tls(__u64 addr, __u64 sock)
 {
 	struct sock_state *k = bpf_map_lookup_elem(&socks, &addr);
 
-	if (!k || k->kind != SOCK_NEW)
-		return;
-	k->kind = SOCK_TLS;
-	k->hello_over[0] = k->hello_over[1] = 1;
+	return k && k->sock == sock && k->kind == SOCK_TLS;
 }
 
 /*
- * The call used one socket: that is its context's from now on. Unless another one was proven before and still
- * lives: a context that changes its socket closes the old one, a log's or a callback's leaves it open.
+ * The call used one socket: that is its context's from now on. Unless no TLS was seen on it, as on that of a
+ * callback or a log; or another one was proven before and still lives: a context that changes its socket closes
+ * the old one.
  */
 static __always_inline void prove(struct proc_state *p, struct frame *f)
 {
@@ -40,20 +38,19 @@ static __always_inline void prove(struct proc_state *p, struct frame *f)
 	c = conn_get(p, &k);
 	if (!c || (c->sock == f->sock && c->flags & CONN_ANNOUNCED))
 		return;
-	if (c->sock && c->sock != f->sock && sock_lives(c->sock_addr, c->sock)) {
-		f->proof = PROOF_AMBIGUOUS;
+	if ((c->sock && c->sock != f->sock && sock_lives(c->sock_addr, c->sock)) ||
+	    !sock_speaks_tls(f->sock_addr, f->sock)) {
+		f->proof = PROOF_VOID;
 		return;
 	}
-	if (!sock_lives(f->sock_addr, f->sock))
-		return;
 	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
+	e.hdr.flags = EV_SOCK_TLS;
 	e.conn = f->ctx;
 	e.gen = c->at.gen;
 	e.sock = f->sock;
 	e.fd = -1;
 	c->sock = f->sock;
 	c->sock_addr = f->sock_addr;
-	sock_is_tls(f->sock_addr);
 	if (event_put(p, &e, sizeof(e)))
 		c->flags &= ~CONN_ANNOUNCED;
 	else
@@ -63,7 +60,7 @@ static __always_inline void prove(struct proc_state *p, struct frame *f)
 /* The socket of a data record: proven in this call, or earlier for this generation and still open. */
 static __always_inline void peer_of(struct move *m, struct conn_state *c, const struct frame *f)
 {
-	if (f->proof == PROOF_AMBIGUOUS)
+	if (f->proof == PROOF_VOID)
 		return;
 	if (f->proof == PROOF_SOLE) {
 		m->sock = f->sock;

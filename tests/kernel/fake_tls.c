@@ -47,6 +47,7 @@ LIBRARY int BIO_write(void *bio, const void *data, int n)
 
 static void fake_socket_call(SSL *s, int dir)
 {
+	static const uint8_t record[5] = {0x17, 3, 3};
 	char c = 0;
 
 	if (s->mode.record && dir == 0)
@@ -54,7 +55,7 @@ static void fake_socket_call(SSL *s, int dir)
 	if (s->fd >= 0 && dir == 0 && s->mode.wire)
 		send(s->fd, s->mode.wire, s->mode.wire_bytes, MSG_NOSIGNAL);
 	else if (s->fd >= 0 && dir == 0)
-		send(s->fd, &c, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		send(s->fd, record, sizeof(record), MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (s->fd >= 0)
 		recv(s->fd, &c, 1, MSG_DONTWAIT);
 	if (s->mode.side_fd)

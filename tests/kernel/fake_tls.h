@@ -34,7 +34,7 @@ struct fake_mode {
 	void *unmap;	    /* takes this page away before returning */
 	size_t accept;	    /* takes no more than that; 0: everything */
 	const void *record; /* hands this on by BIO_write instead of using a socket */
-	const void *wire;   /* these bytes go out on the socket instead of one 0 */
+	const void *wire;   /* these bytes go out on the socket instead of an empty record */
 	size_t wire_bytes;
 	int side_fd; /* a callback or a log uses this socket within the call; 0: none */
 };

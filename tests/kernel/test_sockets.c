@@ -192,6 +192,29 @@ static void with_another(struct truth *t)
 	counted(t, 0, put(&s, buf, 100));
 }
 
+/* And alone, as the context has no socket of its own or finds its records in a buffer. */
+static void only_another(struct truth *t)
+{
+	SSL s = {.fd = -1};
+	uint8_t buf[100];
+	int peer, peer2, own = connected(AF_INET, &peer), other = connected(AF_INET, &peer2);
+
+	t->note[NOTE_LPORT] = port_of(own, false);
+	s.mode.side_fd = other;
+	SSL_do_handshake(&s);
+	counted(t, 0, put(&s, buf, 100));
+	counted(t, 1, SSL_read(&s, buf, 10));
+	s.mode.side_fd = 0;
+	counted(t, 0, put(&s, buf, 100)); /* nothing is known yet */
+	s.fd = own;
+	counted(t, 0, put(&s, buf, 100));
+	s.fd = -1;
+	s.mode.side_fd = other;
+	counted(t, 0, put(&s, buf, 100)); /* the proven one lives */
+	s.mode.side_fd = 0;
+	counted(t, 1, SSL_read(&s, buf, 10));
+}
+
 #define SEND_WAYS 5
 
 /* Every call that sends, with the record at its beginning. */
@@ -341,6 +364,15 @@ static void test_evidence(const char *probes)
 	for (size_t i = 0; i < s.socks && i < 2; i++)
 		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
 	result(good, "another socket within the call: never taken for the context's",
+	       probes ? probes : "tracepoints");
+	seen_free(&s);
+
+	good = run(only_another, probes, &s, &t);
+	good &= EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1) & EXPECT_EQ(s.unproven, 4) &
+		EXPECT_EQ(s.bindings, 1) & EXPECT_EQ(s.other_sock, 0);
+	for (size_t i = 0; i < s.socks && i < 2; i++)
+		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
+	result(good, "a socket without TLS within the call is nobody's",
 	       probes ? probes : "tracepoints");
 	seen_free(&s);
 
