@@ -325,13 +325,15 @@ static int add_given(struct discovery *d, int fd, const struct known_file *k, co
 	struct tls_file none = {.lib = TLS_LIB_GIVEN, .found_by = "--probe"};
 	size_t before = d->count;
 	struct tls_file *f;
-	int rc = add_file(d, k->rc == 0 ? &k->found : &none, st, open_path, shown_path);
+	/* What was found by shape is likely, what is given is certain. */
+	bool certain = k->rc == 0 && !tls_file_is_likely(&k->found);
+	int rc = add_file(d, certain ? &k->found : &none, st, open_path, shown_path);
 
 	if (rc < 0 || d->count == before)
 		return rc;
 	f = &d->files[before];
 	rc = given_add_sites(d->given, fd, d->root, st, shown_path, f);
-	for (size_t i = k->found.missing_count; i < f->missing_count; i++)
+	for (size_t i = certain ? k->found.missing_count : 0; i < f->missing_count; i++)
 		note(d, "%s: no function %s in it", f->shown_path, f->missing[i]);
 	if (rc == 0 && f->site_count)
 		return 0;

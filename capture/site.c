@@ -33,3 +33,8 @@ void tls_file_clear(struct tls_file *f)
 	free(f->missing);
 	memset(f, 0, sizeof(*f));
 }
+
+bool tls_file_is_likely(const struct tls_file *f)
+{
+	return f->found_by && strcmp(f->found_by, TLS_FOUND_BY_SHAPE) == 0;
+}

@@ -55,5 +55,7 @@ struct tls_file {
 };
 
 void tls_file_clear(struct tls_file *f);
+/* Found by shape: its functions have yet to prove that they are what they look like. */
+bool tls_file_is_likely(const struct tls_file *f);
 
 #endif

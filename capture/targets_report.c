@@ -113,7 +113,7 @@ static void describe_one(const struct targets *ts, const struct target *t, FILE 
 
 		fprintf(out, "    %s%s%s%s, ", f->shown_path, f->version ? " (" : "",
 			f->version ? f->version : "", f->version ? ")" : "");
-		if (f->found_by && strcmp(f->found_by, TLS_FOUND_BY_SHAPE) == 0)
+		if (tls_file_is_likely(f))
 			fprintf(out, "found by %s, ", f->found_by);
 		put_costs(ts, f, out);
 	}

@@ -111,6 +111,7 @@ both go "static, stripped" go-stripped "$(go env GOVERSION)"
 client nss shared nss "NSS $(version libnss3)"
 
 cp "$work/static" "$work/bare" && strip "$work/bare"
+both openssl "static, stripped, by code shape" bare "OpenSSL $(version libssl-dev)"
 objcopy --only-keep-debug "$work/static" "$work/static.debug"
 serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
 "$program" -o json:"$work/json" --debug-file "$work/static.debug" -- "$work/bare" client "$port" \
@@ -148,6 +149,13 @@ printf 'GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >"$
 	<"$work/request" >"$work/out" 2>"$work/err"
 row gnutls shared gnutls-cli "GnuTLS $(version gnutls-bin)" client "$work/json" /hello
 kill "$server"
+
+start_nginx "location /page { default_type text/html; return 200 'hello'; }"
+"$program" --filter 'url.path == "/page"' -o json:"$work/json" -- timeout 60 chromium --headless --no-sandbox \
+	--disable-gpu --ignore-certificate-errors --user-data-dir="$work/profile" --disable-background-networking \
+	--dump-dom "https://127.0.0.1:$port/page" >"$work/out" 2>"$work/err"
+row openssl "BoringSSL, static, stripped, by code shape" chromium "chromium $(version chromium)" \
+	client "$work/json" /page
 
 serve_gnutls() { # gnutls-serv names no port of its own choice
 	local tries
