@@ -15,6 +15,7 @@ export PYTHONDONTWRITEBYTECODE=1
 table=$BUILD/peers.md
 transactions=150 # three rounds on fifty connections
 ip link set lo up
+echo 0 >/proc/sys/net/ipv4/tcp_tw_reuse # ports tell connections apart
 make_certificate
 cat "$work/cert.pem" "$work/key.pem" >"$work/both.pem"
 
@@ -25,7 +26,8 @@ cat >"$table" <<-MARKDOWN
 	many connections at once, all with equal lengths: as many open before the tracing began as were opened under it.
 	The addresses and ports of every transaction were compared with what the program itself, or the one it talked
 	to, says. Transactions of connections opened under tracing are counted first, then those of connections that
-	were joined late; there are none of programs that are over after one request.
+	were joined late; there are none of programs that are over after one request. "Closing": with TLS 1.2, and each
+	request on a connection of its own, but for the first ones.
 
 	| program | version | as | under tracing | right | unknown | wrong | joined late | right | unknown | wrong |
 	|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -102,12 +104,13 @@ pair() {
 	kill $server
 	told "$work/server.$port" "$prefix/c"
 	[ -z "$name" ] ||
-		row "$name" "$package" server "$work/json" "$work/told" server "$port" $transactions $transactions
+		row "$name" "$package" server "$work/json" "$work/told" server "$port" "$opened" "$late"
 	[ -z "$client_name" ] ||
-		row "$client_name" "$client_package" client "$work/json" "$work/told" client "$port" \
-			$transactions $transactions
+		row "$client_name" "$client_package" client "$work/json" "$work/told" client "$port" "$opened" "$late"
 }
 
+opened=$transactions
+late=$transactions
 streams=($python "$here/streams.py")
 node=(node "$here/node.js")
 pair "node https" nodejs "python3 asyncio" python3 4001 "" "${node[@]}" -- "${streams[@]}"
@@ -117,6 +120,18 @@ pair "aiohttp" python3-aiohttp "aiohttp" python3-aiohttp 4003 "" $python "$here/
 pair "" "" "httpx" python3-httpx 4004 "" "${streams[@]}" -- $python "$here/with_httpx.py"
 pair "grpc" python3-grpcio "grpc" python3-grpcio 4005 /peers.Peers $python "$here/with_grpc.py" -- \
 	$python "$here/with_grpc.py"
+
+# New connections for each request, but for the first of those that were joined late.
+opened=250
+late=50
+closing() { # OPENSSL_CIPHER NAME_OF_IT PORT
+	cat >"$work/closing" <<-SCRIPT
+		exec $python "$here/streams.py" "\$@" "$1" close
+	SCRIPT
+	pair "node https, $2" nodejs "python3 asyncio, $2" python3 "$3" "" "${node[@]}" -- bash "$work/closing"
+}
+closing ECDHE-ECDSA-AES128-SHA256 "closing, CBC" 4006
+closing ECDHE-ECDSA-CHACHA20-POLY1305 "closing, ChaCha20" 4007
 
 children() { tr -d ' ' <"/proc/$1/task/$1/children"; }
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""HTTPS by asyncio's streams: streams.py server PORT CERT KEY | client PORT CERT"""
+"""HTTPS by asyncio's streams: streams.py server PORT CERT KEY | client PORT CERT [CIPHER_OF_TLS_1.2 close]
+
+With "close" connections are closed after round 1 and every later one, and each request has a new one: file
+descriptors and contexts come again.
+"""
 import asyncio
 import ssl
 import sys
@@ -31,8 +35,11 @@ async def serve(port, cert, key):
     await server.serve_forever()
 
 
-async def talk(port, cert):
+async def talk(port, cert, cipher=None, close=None):
     tls = ssl.create_default_context(cafile=cert)
+    if cipher:
+        tls.maximum_version = ssl.TLSVersion.TLSv1_2
+        tls.set_ciphers(cipher)
     streams = {}
 
     async def request(n, path):
@@ -42,6 +49,8 @@ async def talk(port, cert):
         say(path, writer.get_extra_info("sockname")[1])
         writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
         await reader.readuntil(b"hello")
+        if close and not path.endswith("-0"):
+            streams.pop(n)[1].close()
 
     await play(request)
     for _, writer in streams.values():
