@@ -150,6 +150,34 @@ row curl curl client HTTP/2 streams "$(grep -c 200 "$work/out")" "$(json "$work/
 	(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['network.protocol.version'] == '2' and
 	x['http.response.status_code'] == 200 and x['http.response.body.size'] == 4000})")"
 
+# Without TLS, known beforehand, and upgraded to from HTTP/1 (RFC 7540 section 3.2).
+take_port
+plain_port=$taken
+nghttpd --no-tls --address=127.0.0.1 -d "$work/www" "$taken" >"$work/plain.log" 2>&1 &
+pid=$!
+started+=($pid)
+check "nghttpd answers without TLS" wait_for 10 curl -s --http2-prior-knowledge -o /dev/null \
+	"http://127.0.0.1:$taken/small"
+start_tracing -p $pid --plain -o json || exit 1
+h2load -n $streams -c 2 -m 100 "http://127.0.0.1:$taken/small" >"$work/h2load" 2>&1
+stop_tracing
+row nghttpd nghttp2-server server "HTTP/2 without TLS" streams \
+	"$(sed -n 's/.* \([0-9]*\) succeeded.*/\1/p' "$work/h2load")" "$(json "$work/out" "len({
+	(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x['tlslens.role'] == 'server' and
+	x['url.full'] == 'http://127.0.0.1:$taken/small' and x['http.response.body.size'] == 4000 and
+	'tlslens.partial' not in x})")"
+
+take_port
+nghttpx --conf=/dev/null --workers=1 --single-process "--frontend=127.0.0.1,$taken;no-tls" \
+	"--backend=127.0.0.1,$plain_port;;proto=h2" >"$work/upgrade.log" 2>&1 &
+started+=($!)
+check "nghttpx answers without TLS" wait_for 10 curl -s -o /dev/null "http://127.0.0.1:$taken/small"
+"$program" --plain -o json:"$work/upgrade.json" -- curl -s --http2 -o /dev/null -w '%{http_code}\n' \
+	"http://127.0.0.1:$taken/small?[1-20]" >"$work/out" 2>"$work/err"
+row curl curl client "HTTP/2, upgraded to" streams "$(grep -c 200 "$work/out")" "$(json "$work/upgrade.json" "len({
+	(x['tlslens.conn.id'], x['tlslens.stream.id']) for x in t if x.get('network.protocol.version') == '2' and
+	x['http.response.status_code'] == 200 and x['http.response.body.size'] == 4000})")"
+
 cat >"$work/h2client.py" <<-PYTHON
 	import socket, ssl
 	import h2.config, h2.connection, h2.events
