@@ -73,7 +73,7 @@ struct h2_search {
 	uint64_t off; /* of held.p[0] */
 	size_t next;  /* positions before it are candidates or no frame */
 	uint32_t candidates_n;
-	struct h2_candidate candidates[H2_SEARCH_CANDIDATES]; /* rising */
+	struct h2_candidate *candidates; /* owned, as marks; rising */
 	uint32_t marks_n;
 	struct h2_mark *marks; /* owned */
 };

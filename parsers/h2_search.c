@@ -50,6 +50,7 @@ static void give_up(struct h2 *h, enum dir d, size_t n)
 void h2_search_free(struct h2_search *s)
 {
 	buf_free(&s->held);
+	free(s->candidates);
 	free(s->marks);
 	*s = (struct h2_search){0};
 }
@@ -76,7 +77,9 @@ static bool hold(struct h2_search *q, const struct slice *s)
 
 	if (!q->marks)
 		q->marks = calloc(H2_SEARCH_MARKS, sizeof(*q->marks));
-	if (!q->marks)
+	if (!q->candidates)
+		q->candidates = calloc(H2_SEARCH_CANDIDATES, sizeof(*q->candidates));
+	if (!q->marks || !q->candidates)
 		return false;
 	if (!q->held.n)
 		q->off = s->off;

@@ -3,7 +3,8 @@
  * HTTP/2 on both directions of a connection. The first octet of an input is the set-up, then segments
  * follow: an octet for what it is, one for its length, and the octets. A segment is bytes as they stand, a
  * gap, or a frame whose head is put in front with the right length, so that mutations get past the
- * framing. An input that looks like a fixture (tests/unit/proto_fixture.h) is taken as one.
+ * framing. An input that looks like a fixture (tests/unit/proto_fixture.h) or like a recorded connection
+ * (tests/fixtures/h2/recorded) is taken as one.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -114,22 +115,35 @@ static void feed_frame(struct fuzz *f, uint8_t how, const uint8_t *p, size_t n)
 	feed(f, how & HOW_READ ? DIR_READ : DIR_WRITE, frame, 9 + n - 2, false);
 }
 
+static void begin(struct fuzz *f, struct limits *limits, uint8_t set)
+{
+	static const struct conn conn = {.seq = 1, .id = "1-1-1"};
+
+	*f = (struct fuzz){.sink.ops = &sink_ops};
+	*limits = limits_default;
+	limits->body_bytes = set & SET_BODY ? 64 : 0;
+	limits->streams = set & SET_FEW_STREAMS ? 3 : 100;
+	limits->early = limits->rpc_messages = set & SET_RUNNING;
+	limits->header_bytes = 1000;
+	limits->headers = 30;
+	limits->continuation_frames = 4;
+	f->parser = proto_http2.open(
+		&(struct proto_open){&conn, &f->sink, limits, set & SET_LATE, NULL});
+	must(f->parser != NULL);
+}
+
+static void end(struct fuzz *f)
+{
+	proto_http2.close(f->parser, f->ts_ns);
+	txn_pool_drain();
+}
+
 static void run(const uint8_t *p, size_t n)
 {
-	struct fuzz f = {.sink.ops = &sink_ops};
-	struct conn conn = {.seq = 1, .id = "1-1-1"};
-	struct limits limits = limits_default;
-	uint8_t set = n ? p[0] : 0;
+	struct limits limits;
+	struct fuzz f;
 
-	limits.body_bytes = set & SET_BODY ? 64 : 0;
-	limits.streams = set & SET_FEW_STREAMS ? 3 : 100;
-	limits.early = limits.rpc_messages = set & SET_RUNNING;
-	limits.header_bytes = 1000;
-	limits.headers = 30;
-	limits.continuation_frames = 4;
-	f.parser = proto_http2.open(
-		&(struct proto_open){&conn, &f.sink, &limits, set & SET_LATE, NULL});
-	must(f.parser != NULL);
+	begin(&f, &limits, n ? p[0] : 0);
 	for (size_t i = 1, k; i + 1 < n; i += k) {
 		uint8_t how = p[i++];
 		enum dir d = how & HOW_READ ? DIR_READ : DIR_WRITE;
@@ -146,8 +160,30 @@ static void run(const uint8_t *p, size_t n)
 			feed(&f, d, p + i, k, how & HOW_CALL);
 		proto_http2.tick(f.parser, f.ts_ns);
 	}
-	proto_http2.close(f.parser, f.ts_ns);
-	txn_pool_drain();
+	end(&f);
+}
+
+/* Calls as recorded: '>' or '<', a length of four octets, the octets; joined where a call is none of them. */
+static void run_calls(const uint8_t *p, size_t n)
+{
+	struct limits limits;
+	struct fuzz f;
+	size_t k;
+
+	begin(&f, &limits, SET_RUNNING | SET_BODY);
+	for (size_t i = 0; n - i > 5; i += 5 + k) {
+		k = (size_t)p[i + 3] << 8 | p[i + 4];
+		if (k > n - i - 5)
+			k = n - i - 5;
+		if (p[i] != '>' && p[i] != '<') {
+			end(&f);
+			begin(&f, &limits, SET_LATE);
+		}
+		f.ts_ns += 1000;
+		feed(&f, p[i] == '>' ? DIR_WRITE : DIR_READ, p + i + 5, k, true);
+		proto_http2.tick(f.parser, f.ts_ns);
+	}
+	end(&f);
 }
 
 static int hex(uint8_t c)
@@ -218,6 +254,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n > 1 && p[0] && strchr("#><.", p[0]) && (p[1] == ' ' || p[1] == ':')) {
 		from_fixture(&segments, p, n);
 		run(segments.p, segments.n);
+	} else if (n > 1 && p[0] && strchr("><", p[0]) && !p[1]) {
+		run_calls(p, n);
 	} else {
 		run(p, n);
 	}
