@@ -137,7 +137,6 @@ int targets_add_forked(struct targets *ts, struct proc_key key, const struct tar
 		       struct target **out)
 {
 	struct target *t = targets_find(ts, key.tgid);
-	char ppid[16];
 
 	*out = t;
 	if (t && t->key.start_ns == key.start_ns)
@@ -148,11 +147,7 @@ int targets_add_forked(struct targets *ts, struct proc_key key, const struct tar
 	*out = t;
 	if (!t)
 		return -ENOMEM;
-	t->identity = targets_identify(ts, key, parent ? parent->identity : NULL);
-	if (parent && t->identity) {
-		snprintf(ppid, sizeof(ppid), "%u", parent->key.tgid);
-		identity_set(t->identity, ID_PARENT_PID, ppid, strlen(ppid));
-	}
+	t->identity = targets_identify_forked(ts, key, parent);
 	if (t->identity)
 		inject_identity(ts->inject, t->identity);
 	return 0;

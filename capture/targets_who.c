@@ -51,6 +51,40 @@ static void set_number(struct identity *id, enum identity_field f, uint32_t v)
 	identity_set(id, f, text, (size_t)n);
 }
 
+/* Its parent, and whose child that is. */
+static void set_ancestors(struct identity *id, const struct target *parent)
+{
+	const struct identity *p = parent->identity;
+	struct str list = p->v[ID_ANCESTORS], one;
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%.*s[%u]", (int)p->v[ID_COMM].n, p->v[ID_COMM].p,
+			 parent->key.tgid);
+
+	identity_set(id, ID_ANCESTORS, "", 0);
+	if (n > 0 && (size_t)n < sizeof(text))
+		identity_add(id, ID_ANCESTORS, text, (size_t)n);
+	for (int i = 1; i < ANCESTORS_MAX && identity_next(&list, &one); i++)
+		identity_add(id, ID_ANCESTORS, one.p, one.n);
+}
+
+/* A child is what its parent is, but for what it is called by. */
+struct identity *targets_identify_forked(const struct targets *ts, struct proc_key key,
+					 const struct target *parent)
+{
+	struct identity *known = parent && parent->identity ? identity_new(key) : NULL, *id;
+
+	if (known) {
+		identity_fill_up(known, parent->identity);
+		identity_set(known, ID_NS_PID, "", 0);
+		set_number(known, ID_PARENT_PID, parent->key.tgid);
+		if (ts->identity.ancestors)
+			set_ancestors(known, parent);
+	}
+	id = targets_identify(ts, key, known);
+	identity_unref(known);
+	return id;
+}
+
 /* What an EV_EXEC itself says of the new image. */
 static void take_exec_facts(struct identity *id, const struct ev_exec *e)
 {

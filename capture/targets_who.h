@@ -14,6 +14,9 @@
  */
 struct identity *targets_identify(const struct targets *ts, struct proc_key key,
 				  const struct identity *known);
+/* The same of a child; `parent` may be NULL. */
+struct identity *targets_identify_forked(const struct targets *ts, struct proc_key key,
+					 const struct target *parent);
 /* The same after an execve; `e` may be the first member of a struct ev_exec, which its length tells. */
 struct identity *targets_identify_exec(const struct targets *ts, const struct target *t,
 				       const struct ev_proc *e);

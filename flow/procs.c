@@ -96,7 +96,11 @@ struct str flow_proc_thread_name(const struct flow_proc *p, uint32_t tid)
 {
 	const struct flow_thread *t = p->threads ? &p->threads[tid % FLOW_THREADS] : NULL;
 
-	return t && tid && t->tid == tid ? str_from(t->name) : STR_NONE;
+	if (t && tid && t->tid == tid)
+		return str_from(t->name);
+	/* Of the first thread it is the process's, too, if nobody was quick enough to ask. */
+	return p->identity && tid && tid == p->identity->key.tgid ? p->identity->v[ID_COMM]
+								  : STR_NONE;
 }
 
 void flow_proc_free_all(struct flow *f)

@@ -27,7 +27,9 @@ trace() {
 	stop_tracing
 }
 paths() { json "$work/json" "sorted(x['url.path'] for x in t)"; }
-counted() { sed -nE "s/.*captured ([0-9]+) \+ lost 0 \+ filtered ([0-9]+) = generated ([0-9]+) bytes/\\$1/p" "$work/err"; }
+counted() { # 1: captured, 2: filtered, 3: generated
+	sed -nE "s/.*captured ([0-9]+) \+ lost 0 \+ filtered ([0-9]+) = generated ([0-9]+) bytes/\\$1/p" "$work/err"
+}
 
 # expect NAME EXPRESSION PATHS CAPTURED FILTERED: none, some or all of the bytes
 expect() {
@@ -48,9 +50,11 @@ amount() { # BYTES WHAT ALL
 
 expect "nothing fits" 'server.port == 1' '[]' none all
 check "which is said" grep -q 'that do not fit --filter' "$work/err"
-expect "no address fits" 'network.peer.address in ("192.0.2.1", "2001:db8::1") and http.response.status_code >= 100' '[]' none all
+expect "no address fits" \
+	'network.peer.address in ("192.0.2.1", "2001:db8::1") and http.response.status_code >= 100' '[]' none all
 expect "one server's port" "network.local.port == $port" "['/hello']" some some
-expect "the other's" "network.local.port > $((other - 1)) and tlslens.role == 'server' or client.port == 1" "['/other']" some some
+expect "the other's" \
+	"network.local.port > $((other - 1)) and tlslens.role == 'server' or client.port == 1" "['/other']" some some
 expect "both, by address" 'client.address == "127.0.0.1"' "['/hello', '/other']" all none
 expect "the path is in the bytes" 'url.path == "/other" or server.port == 1' "['/other']" all none
 expect "not one of them" "not server.port == $other" "['/hello']" all none
