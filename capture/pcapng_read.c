@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/cursor.h"
 
@@ -42,14 +41,11 @@ struct iface {
 };
 
 struct pcapng_reader {
-	int fd; /* borrowed */
-	bool eof, big, in_section;
-	uint64_t off;
+	struct input *in; /* borrowed */
+	bool big, in_section;
 	const char *damage; /* static */
 	struct iface *ifaces;
 	uint32_t iface_count, iface_cap;
-	size_t at, n; /* unread: buf[at, n) */
-	uint8_t buf[PCAPNG_READ_BLOCK_MAX];
 };
 
 /* A block's body in the byte order of its section. */
@@ -58,14 +54,12 @@ struct body {
 	bool big;
 };
 
-struct pcapng_reader *pcapng_reader_new(int fd)
+struct pcapng_reader *pcapng_reader_new(struct input *in)
 {
-	struct pcapng_reader *r = malloc(sizeof(*r));
+	struct pcapng_reader *r = calloc(1, sizeof(*r));
 
-	if (!r)
-		return NULL;
-	memset(r, 0, offsetof(struct pcapng_reader, buf));
-	r->fd = fd;
+	if (r)
+		r->in = in;
 	return r;
 }
 
@@ -79,11 +73,6 @@ void pcapng_reader_free(struct pcapng_reader *r)
 const char *pcapng_reader_damage(const struct pcapng_reader *r)
 {
 	return r->damage;
-}
-
-uint64_t pcapng_reader_offset(const struct pcapng_reader *r)
-{
-	return r->off;
 }
 
 static int damaged(struct pcapng_reader *r, const char *how)
@@ -105,26 +94,6 @@ static uint32_t u32(struct body *b)
 static uint64_t u64(struct body *b)
 {
 	return b->big ? cursor_u64(&b->c) : cursor_u64le(&b->c);
-}
-
-/* Makes `want` bytes available at buf[at], or all that are left. 0 or a negative errno. */
-static int fill(struct pcapng_reader *r, size_t want)
-{
-	ssize_t k;
-
-	if (r->n - r->at >= want)
-		return 0;
-	memmove(r->buf, r->buf + r->at, r->n - r->at);
-	r->n -= r->at;
-	r->at = 0;
-	while (!r->eof && r->n < want) {
-		k = read(r->fd, r->buf + r->n, sizeof(r->buf) - r->n);
-		if (k < 0)
-			return -errno;
-		r->eof = k == 0;
-		r->n += (size_t)k;
-	}
-	return 0;
 }
 
 /* Steps over one option and its padding; false at the end of them or when they are damaged. */
@@ -289,7 +258,7 @@ static int read_packet(struct pcapng_reader *r, struct body *b, struct pcapng_bl
 /* The byte order of a section stands behind its head and holds for all of it. */
 static int adopt_byte_order(struct pcapng_reader *r)
 {
-	struct body b = {cursor_init(r->buf + r->at + BLOCK_HEAD_BYTES, 4), false};
+	struct body b = {cursor_init(r->in->buf + r->in->at + BLOCK_HEAD_BYTES, 4), false};
 	uint32_t magic = u32(&b);
 
 	r->big = magic == __builtin_bswap32(BYTE_ORDER_MAGIC);
@@ -299,16 +268,17 @@ static int adopt_byte_order(struct pcapng_reader *r)
 /* Finds the next block whole in the buffer. 1, 0 at the end, or a negative errno. */
 static int next_block(struct pcapng_reader *r, uint32_t *type, uint32_t *len)
 {
+	struct input *in = r->in;
 	struct body head, tail;
-	int err = fill(r, BLOCK_LEAST_BYTES);
+	int err = input_fill(in, BLOCK_LEAST_BYTES);
 
 	if (err)
 		return err;
-	if (r->at == r->n)
+	if (in->at == in->n)
 		return 0;
-	if (r->n - r->at < BLOCK_LEAST_BYTES)
+	if (in->n - in->at < BLOCK_LEAST_BYTES)
 		return damaged(r, "cut within a block");
-	head = (struct body){cursor_init(r->buf + r->at, BLOCK_HEAD_BYTES), r->big};
+	head = (struct body){cursor_init(in->buf + in->at, BLOCK_HEAD_BYTES), r->big};
 	*type = u32(&head);
 	if (*type == BLOCK_SECTION) {
 		err = adopt_byte_order(r);
@@ -320,14 +290,14 @@ static int next_block(struct pcapng_reader *r, uint32_t *type, uint32_t *len)
 	}
 	*len = u32(&head);
 	if (*len < (*type == BLOCK_SECTION ? SECTION_LEAST_BYTES : BLOCK_LEAST_BYTES) || *len & 3 ||
-	    *len > sizeof(r->buf))
+	    *len > PCAPNG_READ_BLOCK_MAX)
 		return damaged(r, "impossible length of a block");
-	err = fill(r, *len);
+	err = input_fill(in, *len);
 	if (err)
 		return err;
-	if (r->n - r->at < *len)
+	if (in->n - in->at < *len)
 		return damaged(r, "cut within a block");
-	tail = (struct body){cursor_init(r->buf + r->at + *len - 4, 4), r->big};
+	tail = (struct body){cursor_init(in->buf + in->at + *len - 4, 4), r->big};
 	return u32(&tail) == *len ? 1 : damaged(r, "the two lengths of a block");
 }
 
@@ -342,7 +312,8 @@ int pcapng_read(struct pcapng_reader *r, struct pcapng_block *out)
 		if (res != 1)
 			return res;
 		*out = (struct pcapng_block){0};
-		b.c = cursor_init(r->buf + r->at + BLOCK_HEAD_BYTES, len - BLOCK_LEAST_BYTES);
+		b.c = cursor_init(r->in->buf + r->in->at + BLOCK_HEAD_BYTES,
+				  len - BLOCK_LEAST_BYTES);
 		b.big = r->big;
 		if (type == BLOCK_SECTION)
 			res = read_section(r, &b, out);
@@ -354,8 +325,7 @@ int pcapng_read(struct pcapng_reader *r, struct pcapng_block *out)
 			res = 0;
 		if (res < 0)
 			return res;
-		r->at += len;
-		r->off += len;
+		input_skip(r->in, len);
 		if (res)
 			return res;
 	}

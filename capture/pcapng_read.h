@@ -7,10 +7,11 @@
 #ifndef TLSLENS_CAPTURE_PCAPNG_READ_H
 #define TLSLENS_CAPTURE_PCAPNG_READ_H
 
+#include "capture/input.h"
 #include "core/slice.h"
 
-#define PCAPNG_READ_BLOCK_MAX (1u << 20) /* a longer block is damage */
-#define PCAPNG_READ_IFACES_MAX 65536u	 /* of one section */
+#define PCAPNG_READ_BLOCK_MAX INPUT_BYTES /* a longer block is damage */
+#define PCAPNG_READ_IFACES_MAX 65536u	  /* of one section */
 #define PCAPNG_READ_TIME_MAX_NS (1ull << 62)
 
 enum pcapng_kind {
@@ -41,8 +42,8 @@ struct pcapng_block {
 
 struct pcapng_reader;
 
-/* Borrows the descriptor. NULL without memory. */
-struct pcapng_reader *pcapng_reader_new(int fd);
+/* Borrows the input. NULL without memory. */
+struct pcapng_reader *pcapng_reader_new(struct input *in);
 void pcapng_reader_free(struct pcapng_reader *r);
 /*
  * 1: *b is the next section, interface or packet; other blocks are stepped over. 0: the end. -EBADMSG: damaged,
@@ -50,6 +51,5 @@ void pcapng_reader_free(struct pcapng_reader *r);
  */
 int pcapng_read(struct pcapng_reader *r, struct pcapng_block *b);
 const char *pcapng_reader_damage(const struct pcapng_reader *r);
-uint64_t pcapng_reader_offset(const struct pcapng_reader *r); /* of the block last begun */
 
 #endif

@@ -42,11 +42,15 @@ struct conn_state {
 	bool seq_known[DIR_COUNT];
 	bool plain, from_start, has_sock;
 	bool tls_records; /* the bytes are in records of the NULL cipher */
+	bool silent;	  /* no packet of it fitted the filter so far: nothing was told of it */
+	struct ev_sock sock;
 	uint8_t lib;
 	UT_hash_handle hh;
 };
 
 struct pcapng_records {
+	const struct packet_filter *filter; /* borrowed */
+	struct buf pids;		    /* uint32_t of each interface, by its name; 0: none */
 	struct conn_state *conns;
 	uint64_t numbers, calls;
 	bool clock_told;
@@ -56,9 +60,13 @@ struct pcapng_records {
 	struct pcapng_skipped skipped;
 };
 
-struct pcapng_records *pcapng_records_new(void)
+struct pcapng_records *pcapng_records_new(const struct packet_filter *filter)
 {
-	return calloc(1, sizeof(struct pcapng_records));
+	struct pcapng_records *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->filter = filter;
+	return r;
 }
 
 static void forget(struct pcapng_records *r, struct conn_state *c)
@@ -73,6 +81,7 @@ void pcapng_records_free(struct pcapng_records *r)
 		return;
 	while (r->conns)
 		forget(r, r->conns);
+	buf_free(&r->pids);
 	free(r);
 }
 
@@ -219,10 +228,11 @@ static int put_identity(struct pcapng_records *r, const struct pcapng_block *b, 
 	struct buf record = {0};
 	struct ev_hdr h = {0};
 	struct str comm;
-	int err;
+	bool named = split_name(b->name, &comm, &who.pid);
+	int err = buf_put(&r->pids, &who.pid, sizeof(who.pid));
 
-	if (!split_name(b->name, &comm, &who.pid))
-		return 0;
+	if (!named || err)
+		return err;
 	buf_put(&record, &h, sizeof(h));
 	if (!(comm.n == 1 && comm.p[0] == '?'))
 		put_pair(&record, ID_COMM, comm);
@@ -291,8 +301,8 @@ static bool read_addr(struct str word, bool *v6, uint8_t addr[16], uint16_t *por
 	return inet_pton(*v6 ? AF_INET6 : AF_INET, text + *v6, addr) == 1;
 }
 
-static int put_sock(struct pcapng_records *r, const struct pcapng_block *b,
-		    const struct conn_state *c, struct buf *out)
+/* The socket that the comment of the first packet tells of; false: it is not known. */
+static bool make_sock(struct pcapng_records *r, const struct pcapng_block *b, struct conn_state *c)
 {
 	struct ev_sock s = {.hdr = head_of(r, b, EV_SOCK, sizeof(s)), .fd = -1};
 	struct str side = STR_NONE, local, peer;
@@ -310,13 +320,14 @@ static int put_sock(struct pcapng_records *r, const struct pcapng_block *b,
 	if (find_word(b->comment, "local", &local) && find_word(b->comment, "peer", &peer) &&
 	    (!read_addr(local, &v6, s.laddr, &s.lport) ||
 	     !read_addr(peer, &peer_v6, s.raddr, &s.rport) || v6 != peer_v6))
-		return 0; /* not as the writer writes it: unknown, then */
+		return false; /* not as the writer writes it */
 	s.family = v6 ? AF_INET6 : AF_INET;
 	if (find_word(b->comment, "socket", &side))
 		s.family = AF_UNIX;
 	if (find_word(b->comment, "side", &side))
 		s.accepted = str_eq(side, STR("server")) ? 1 : 2;
-	return put_record(out, &s, sizeof(s));
+	c->sock = s;
+	return true;
 }
 
 static struct conn_key key_of(const struct pcapng_block *b, const struct frame *f, enum dir dir)
@@ -355,10 +366,18 @@ static int conn_begin(struct pcapng_records *r, const struct pcapng_block *b, st
 	c->from_start = !find_word(b->comment, "joined", &word);
 	unix_sock = find_word(b->comment, "socket", &word);
 	documentation = has_note(b->comment, "documentation addresses stand for");
-	c->has_sock = unix_sock || !documentation;
-	if (!err && c->has_sock)
-		err = put_sock(r, b, c, out);
+	c->has_sock = (unix_sock || !documentation) && make_sock(r, b, c);
+	c->silent = true;
 	return err;
+}
+
+/* A packet of the connection fits the filter. */
+static int speak(struct conn_state *c, struct buf *out)
+{
+	bool first = c->silent;
+
+	c->silent = false;
+	return first && c->has_sock ? put_record(out, &c->sock, sizeof(c->sock)) : 0;
 }
 
 static int conn_end(struct pcapng_records *r, const struct pcapng_block *b, struct conn_state *c,
@@ -371,11 +390,16 @@ static int conn_end(struct pcapng_records *r, const struct pcapng_block *b, stru
 
 	e.conn = e.gen = c->number;
 	memcpy(e.off, c->off, sizeof(e.off));
-	err = put_record(out, &e, sizeof(e));
-	if (!err && c->has_sock)
+	err = c->silent ? 0 : put_record(out, &e, sizeof(e));
+	if (!err && c->has_sock && !c->silent)
 		err = put_record(out, &s, sizeof(s));
 	forget(r, c);
 	return err;
+}
+
+static bool fits(const struct pcapng_records *r, const struct pcapng_block *b)
+{
+	return packet_filter_match(r->filter, b->frame, b->captured, b->len);
 }
 
 /* Bytes that one call moved; p NULL: they were lost. */
@@ -386,6 +410,10 @@ static int put_data(struct pcapng_records *r, const struct pcapng_block *b, stru
 	uint64_t most = p ? EV_PART_MAX_BYTES : UINT32_MAX, at = 0;
 	int err = 0;
 
+	if (c->silent) {
+		c->from_start = false;
+		return 0;
+	}
 	d.conn = c->number;
 	d.gen = c->plain ? 0 : c->number;
 	d.sock = c->has_sock ? c->number : 0;
@@ -415,7 +443,7 @@ static int put_data(struct pcapng_records *r, const struct pcapng_block *b, stru
 static int put_payload(struct pcapng_records *r, const struct pcapng_block *b, struct conn_state *c,
 		       enum dir dir, const struct frame *f, struct buf *out)
 {
-	bool lost = has_note(b->comment, "(zeros stand for the lost bytes)");
+	bool lost = !fits(r, b) || has_note(b->comment, "(zeros stand for the lost bytes)");
 	struct cursor cur = cursor_init(f->payload, f->n);
 	struct cursor body;
 	uint8_t type;
@@ -556,8 +584,11 @@ static int on_packet(struct pcapng_records *r, const struct pcapng_block *b, str
 		r->skipped.unknown += f.n > 0;
 		return 0;
 	}
+	err = fits(r, b) ? speak(c, out) : 0;
+	if (err)
+		return err;
 	if (f.udp)
-		return put_data(r, b, c, dir, f.payload, f.n, out);
+		return put_data(r, b, c, dir, fits(r, b) ? f.payload : NULL, f.n, out);
 	if (f.flags & FRAME_SYN) {
 		c->seq_known[dir] = false;
 		c->tls_records = false;
@@ -566,8 +597,19 @@ static int on_packet(struct pcapng_records *r, const struct pcapng_block *b, str
 	return !err && f.flags & FRAME_FIN ? on_fin(r, b, c, out) : err;
 }
 
+/* Programs that save a file again may drop the option with the pid, never the name of the interface. */
+static struct pcapng_block with_pid(const struct pcapng_records *r, const struct pcapng_block *b)
+{
+	struct pcapng_block with = *b;
+
+	if (!b->pid && b->iface < r->pids.n / sizeof(with.pid))
+		memcpy(&with.pid, r->pids.p + b->iface * sizeof(with.pid), sizeof(with.pid));
+	return with;
+}
+
 int pcapng_records_put(struct pcapng_records *r, const struct pcapng_block *b, struct buf *out)
 {
+	struct pcapng_block with;
 	int err = 0;
 
 	switch (b->kind) {
@@ -575,13 +617,15 @@ int pcapng_records_put(struct pcapng_records *r, const struct pcapng_block *b, s
 		r->sections++;
 		while (r->conns)
 			forget(r, r->conns);
+		buf_clear(&r->pids);
 		return 0;
 	case PCAPNG_INTERFACE:
 		return put_identity(r, b, out);
 	case PCAPNG_PACKET:
 		if (!r->clock_told)
 			err = put_clock(r, b, out);
-		return err ? err : on_packet(r, b, out);
+		with = with_pid(r, b);
+		return err ? err : on_packet(r, &with, out);
 	}
 	return 0;
 }

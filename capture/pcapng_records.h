@@ -8,6 +8,7 @@
 #define TLSLENS_CAPTURE_PCAPNG_RECORDS_H
 
 #include "bpf/event.h"
+#include "capture/packet_filter.h"
 #include "capture/pcapng_read.h"
 #include "core/buf.h"
 
@@ -22,7 +23,11 @@ struct pcapng_skipped {
 
 struct pcapng_records;
 
-struct pcapng_records *pcapng_records_new(void); /* NULL without memory */
+/*
+ * NULL without memory. The filter is borrowed; NULL: all packets. Of a connection of which some packets fit, the
+ * others are gaps.
+ */
+struct pcapng_records *pcapng_records_new(const struct packet_filter *filter);
 void pcapng_records_free(struct pcapng_records *r);
 /* Appends what the block means to *out, each record at a multiple of eight. 0 or -ENOMEM. */
 int pcapng_records_put(struct pcapng_records *r, const struct pcapng_block *b, struct buf *out);

@@ -16,6 +16,7 @@
 #include "capture/watch.h"
 
 struct given; /* capture/given.h */
+struct input; /* capture/input.h */
 
 #define RING_MB_DEFAULT 16
 #define SNAP_BYTES_DEFAULT (1u << 20)
@@ -42,8 +43,11 @@ struct source_cfg {
 	bool no_return_probes; /* whatever is known of the processes: capture/returns.h */
 	const struct given
 		*given; /* functions of the command line, or NULL; lives as long as the source */
-	/* recording */
-	const char *path;
+	/* recording, packets */
+	const char *path; /* "-": standard input */
+	struct input *
+		input; /* that file, looked at already; the source's from open() on. NULL: not yet */
+	const char *packet_filter; /* only packets that fit; NULL: all */
 	/* memory */
 	const struct ev_hdr *const *events;
 	size_t event_count;
@@ -58,6 +62,7 @@ struct source_stats {
 
 struct source_ops {
 	const char *name;
+	bool packets; /* it reads packets of anybody: what of them nobody understood is of interest */
 	/*
 	 * 0, or a negative errno after one clear line through log_error(). -ENOENT: nothing could be attached.
 	 * When it returns 0 every probe that can be placed now is in place.
@@ -86,10 +91,14 @@ struct source_ops {
 	void (*close)(void *self);
 };
 
-extern const struct source_ops source_bpf, source_recording, source_pcapng, source_memory;
+extern const struct source_ops source_bpf, source_recording, source_pcapng, source_pcap,
+	source_memory;
 
-/* The row that reads a file, by how it begins; one that cannot be looked at is the recording's to refuse. */
-const struct source_ops *source_of_file(const char *path);
+/*
+ * Opens cfg->path into cfg->input, and finds the row that reads it by how it begins; the recording's is to refuse what
+ * nobody knows. 0, or a negative errno after one line through log_error().
+ */
+int source_of_file(struct source_cfg *cfg, const struct source_ops **ops);
 
 /*
  * Checks a record that came from outside: type known or skippable, len in range, inner lengths within it.

@@ -6,57 +6,28 @@
 #include "capture/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
 #include <libdeflate.h>
 
+#include "capture/input.h"
 #include "capture/recording.h"
 #include "capture/recording_format.h"
 #include "core/log.h"
 
-#define BUFFER_BYTES ((size_t)1 << 20) /* more than the longest record */
+_Static_assert(INPUT_BYTES > EV_RECORD_MAX_BYTES, "a record can be looked at whole");
 
 struct reader {
-	int fd;
 	const char *path; /* borrowed from the configuration */
-	uint64_t off;	  /* in the file, of buf[at] */
-	size_t at, n;	  /* unread: [at, n) */
-	bool eof, ended, stopped;
+	struct input *in; /* owned */
+	bool ended, stopped;
 	int over; /* what next() returns from now on, 0 while there is more */
 	struct source_stats stats;
-	uint8_t buf[BUFFER_BYTES];
 	/* a record stands anywhere in the file; handed out it is aligned */
 	_Alignas(struct ev_hdr) uint8_t record[EV_RECORD_MAX_BYTES];
 };
-
-/* Makes `want` bytes available at buf[at], or all that are left. 0, -EINTR or a read error. */
-static int fill(struct reader *r, size_t want)
-{
-	ssize_t k;
-
-	if (r->n - r->at >= want)
-		return 0;
-	memmove(r->buf, r->buf + r->at, r->n - r->at);
-	r->n -= r->at;
-	r->at = 0;
-	while (!r->eof && r->n < want) {
-		k = read(r->fd, r->buf + r->n, sizeof(r->buf) - r->n);
-		if (k < 0)
-			return -errno;
-		r->eof = k == 0;
-		r->n += (size_t)k;
-	}
-	return 0;
-}
-
-static void skip(struct reader *r, size_t n)
-{
-	r->at += n;
-	r->off += n;
-}
 
 static int check_head(const struct reader *r, const struct recording_head *h, size_t have)
 {
@@ -89,17 +60,17 @@ static int read_head(struct reader *r)
 {
 	struct recording_head h = {0};
 	size_t have;
-	int err = fill(r, RECORDING_HEAD_MAX_BYTES);
+	int err = input_fill(r->in, RECORDING_HEAD_MAX_BYTES);
 
 	if (err) {
 		log_error("cannot read %s: %s", r->path, strerror(-err));
 		return err;
 	}
-	have = r->n - r->at;
-	memcpy(&h, r->buf + r->at, have < sizeof(h) ? have : sizeof(h));
+	have = r->in->n - r->in->at;
+	memcpy(&h, r->in->buf + r->in->at, have < sizeof(h) ? have : sizeof(h));
 	err = check_head(r, &h, have);
 	if (!err)
-		skip(r, h.len);
+		input_skip(r->in, h.len);
 	return err;
 }
 
@@ -107,41 +78,35 @@ static void recording_src_close(void *self)
 {
 	struct reader *r = self;
 
-	if (!r)
-		return;
-	close(r->fd);
+	if (r)
+		input_free(r->in);
 	free(r);
 }
 
 static int recording_src_open(void **self, const struct source_cfg *cfg)
 {
-	struct reader *r = malloc(sizeof(*r));
+	struct reader *r = calloc(1, sizeof(*r));
 	int err;
 
-	if (!r)
+	if (!r) {
+		input_free(cfg->input);
 		return -ENOMEM;
-	memset(r, 0, offsetof(struct reader, buf));
+	}
 	r->path = cfg->path;
-	r->fd = strcmp(cfg->path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-					    : open(cfg->path, O_RDONLY | O_CLOEXEC);
-	if (r->fd < 0) {
-		err = -errno;
-		log_error("cannot open %s: %s", cfg->path, strerror(errno));
-		free(r);
-		return err;
-	}
-	err = read_head(r);
-	if (err) {
+	err = input_of(&r->in, cfg);
+	if (!err)
+		err = read_head(r);
+	if (err)
 		recording_src_close(r);
-		return err;
-	}
-	*self = r;
-	return 0;
+	else
+		*self = r;
+	return err;
 }
 
 static int damaged(struct reader *r, const char *how)
 {
-	log_error("%s: damaged at byte %" PRIu64 " (%s); read up to there", r->path, r->off, how);
+	log_error("%s: damaged at byte %" PRIu64 " (%s); read up to there", r->path, r->in->off,
+		  how);
 	r->over = -EPIPE; /* told once */
 	return -EBADMSG;
 }
@@ -157,35 +122,36 @@ static int at_end(struct reader *r)
 /* The next record, undamaged but not looked into, in r->record. 1 or as next(). */
 static int read_record(struct reader *r)
 {
+	struct input *in = r->in;
 	struct ev_hdr h;
 	uint32_t crc;
-	int err = fill(r, sizeof(crc) + sizeof(h));
+	int err = input_fill(in, sizeof(crc) + sizeof(h));
 
 	if (err == -EINTR)
 		return err;
 	if (err)
 		return damaged(r, strerror(-err));
-	if (r->at == r->n)
+	if (in->at == in->n)
 		return at_end(r);
 	if (r->ended)
 		return damaged(r, "more after the end mark");
-	if (r->n - r->at < sizeof(crc) + sizeof(h))
+	if (in->n - in->at < sizeof(crc) + sizeof(h))
 		return damaged(r, "cut within a record");
-	memcpy(&crc, r->buf + r->at, sizeof(crc));
-	memcpy(&h, r->buf + r->at + sizeof(crc), sizeof(h));
+	memcpy(&crc, in->buf + in->at, sizeof(crc));
+	memcpy(&h, in->buf + in->at + sizeof(crc), sizeof(h));
 	if (h.len < sizeof(h) || h.len > EV_RECORD_MAX_BYTES)
 		return damaged(r, "impossible length");
-	err = fill(r, sizeof(crc) + h.len);
+	err = input_fill(in, sizeof(crc) + h.len);
 	if (err == -EINTR)
 		return err;
 	if (err)
 		return damaged(r, strerror(-err));
-	if (r->n - r->at < sizeof(crc) + h.len)
+	if (in->n - in->at < sizeof(crc) + h.len)
 		return damaged(r, "cut within a record");
-	memcpy(r->record, r->buf + r->at + sizeof(crc), h.len);
+	memcpy(r->record, in->buf + in->at + sizeof(crc), h.len);
 	if (libdeflate_crc32(0, r->record, h.len) != crc)
 		return damaged(r, "checksum");
-	skip(r, sizeof(crc) + h.len);
+	input_skip(in, sizeof(crc) + h.len);
 	r->ended = h.type == EV_END;
 	return 1;
 }
@@ -195,11 +161,12 @@ static int recording_src_next(void *self, const struct ev_hdr **ev, int timeout_
 	struct reader *r = self;
 	int res;
 
-	(void)timeout_ms;
 	if (r->stopped)
 		return -EPIPE;
 	while (!r->over) {
-		res = read_record(r);
+		res = input_wait(r->in, timeout_ms);
+		if (res == 1)
+			res = read_record(r);
 		if (res != 1)
 			return res;
 		*ev = (const struct ev_hdr *)r->record;

@@ -127,7 +127,9 @@ static int open_source(struct run *r)
 		.no_return_probes = cfg->no_return_probes,
 		.given = &cfg->given,
 		.path = cfg->replay_path,
+		.packet_filter = cfg->packet_filter,
 	};
+	int err = 0;
 
 	if (cfg->mode == MODE_TRACE && !host_pids()) {
 		log_error("in a pid namespace of its own it cannot tell processes apart: run it in "
@@ -136,8 +138,10 @@ static int open_source(struct run *r)
 	}
 	if (cfg->mode == MODE_TRACE && check_given(&cfg->given))
 		return -ENOEXEC;
-	r->ops = cfg->mode == MODE_REPLAY ? source_of_file(cfg->replay_path) : &source_bpf;
-	return r->ops->open(&r->source, &scfg);
+	r->ops = &source_bpf;
+	if (cfg->mode == MODE_REPLAY)
+		err = source_of_file(&scfg, &r->ops);
+	return err ? err : r->ops->open(&r->source, &scfg);
 }
 
 /* A socket of which nothing will be shown need not be copied from. What cannot be told costs time, no bytes. */
@@ -279,14 +283,17 @@ static int pump(struct run *r)
 static int pump_replay(struct run *r)
 {
 	const struct ev_hdr *ev;
-	int n = r->ops->next(r->source, &ev, 0), err;
+	int n, err;
 
+	do
+		n = r->ops->next(r->source, &ev, WAIT_MS);
+	while ((n == 0 || n == -EINTR) && !signals_stop_asked());
 	if (n == 1)
 		settings_adopt(&r->settings, r->cfg, ev);
 	err = open_pipeline(r);
 	if (err)
 		return err;
-	if (n < 0)
+	if (n < 0 && n != -EINTR)
 		return n == -EPIPE ? 0 : n;
 	if (n == 1)
 		take(r, ev);
@@ -310,6 +317,7 @@ static void summarise(struct run *r)
 	struct summary_totals totals = {
 		.txns = select_txns(r->select),
 		.interrupted = r->err != 0,
+		.packets = r->ops->packets,
 	};
 
 	if (r->ops->stats(r->source, &totals.source) < 0)

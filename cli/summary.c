@@ -43,6 +43,10 @@ static void put_name(FILE *out, const struct identity *id)
 {
 	struct buf b = {0};
 
+	if (!id->key.tgid) { /* packets of anybody */
+		fputs("packets", out);
+		return;
+	}
 	human_text(&b, id->v[ID_COMM]);
 	buf_printf(&b, "[%u]", (unsigned int)id->key.tgid);
 	if (buf_ok(&b))
@@ -90,16 +94,21 @@ static void put_balance(FILE *out, const struct ev_counters *c)
 			(uint64_t)c->lost_events);
 }
 
-void summary_proc(FILE *out, const struct flow_proc_stats *p)
+void summary_proc(FILE *out, const struct flow_proc_stats *p, bool packets)
 {
 	fputs("  ", out);
 	put_name(out, p->proc);
-	fprintf(out,
-		" %s: %" PRIu64 " connection%s, %" PRIu64 " calls out, %" PRIu64 " in, %" PRIu64
-		" bytes out, %" PRIu64 " in, %" PRIu64 " transaction%s\n",
-		p->lib && *p->lib ? p->lib : "-", p->conns, plural(p->conns),
-		(uint64_t)p->counters.calls[DIR_WRITE], (uint64_t)p->counters.calls[DIR_READ],
+	if (p->proc->key.tgid)
+		fprintf(out, " %s", p->lib && *p->lib ? p->lib : "-");
+	fprintf(out, ": %" PRIu64 " connection%s, ", p->conns, plural(p->conns));
+	if (!packets)
+		fprintf(out, "%" PRIu64 " calls out, %" PRIu64 " in, ",
+			(uint64_t)p->counters.calls[DIR_WRITE],
+			(uint64_t)p->counters.calls[DIR_READ]);
+	fprintf(out, "%" PRIu64 " bytes out, %" PRIu64 " in, %" PRIu64 " transaction%s\n",
 		p->bytes[DIR_WRITE], p->bytes[DIR_READ], p->txns, plural(p->txns));
+	if (packets)
+		return;
 	if (p->counters.hdr.type == EV_COUNTERS)
 		put_balance(out, &p->counters);
 	else
@@ -110,6 +119,8 @@ const char *summary_reason(const struct summary_totals *t)
 {
 	if (t->txns || t->interrupted)
 		return NULL;
+	if (t->packets && !t->flow.conns)
+		return "no protocol known here is in the packets";
 	if (!t->calls && !t->flow.conns)
 		return "no TLS call was seen: none was made meanwhile, or through a function that "
 		       "was not found (see tlslens doctor)";
@@ -141,7 +152,7 @@ static void one_proc(const struct flow_proc_stats *p, void *arg)
 	w->t->generated_bytes += both(p->counters.generated_bytes);
 	w->t->filtered_bytes += both(p->counters.filtered_bytes);
 	if (p->conns || both(p->counters.calls))
-		summary_proc(w->out, p);
+		summary_proc(w->out, p, w->t->packets);
 }
 
 /* Rare things: said only when they happened. */
@@ -149,6 +160,13 @@ static void put_if(FILE *out, uint64_t n, const char *what)
 {
 	if (n)
 		fprintf(out, "  %" PRIu64 " %s\n", n, what);
+}
+
+static void put_unread(FILE *out, const struct flow_unread *u, const char *what)
+{
+	if (u->socks)
+		fprintf(out, "  %" PRIu64 " connection%s not read, %" PRIu64 " bytes: %s\n",
+			u->socks, plural(u->socks), u->bytes, what);
 }
 
 void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
@@ -162,8 +180,13 @@ void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t)
 	flow_each_proc(flow, one_proc, &walk);
 	put_if(out, t->flow.gap_bytes, "bytes missing from the streams");
 	put_if(out, t->flow.unparsed_bytes, "bytes in no protocol known here");
+	if (t->packets) {
+		put_unread(out, &t->flow.unread_tls, "TLS");
+		put_unread(out, &t->flow.unread_unknown, "no protocol known here");
+	}
 	put_if(out, t->flow.resyncs, "times a stream was picked up again behind a loss");
-	put_if(out, t->flow.stale, "records dropped that came too late");
+	put_if(out, t->flow.stale,
+	       "records dropped: their bytes were there before, or came too late");
 	put_if(out, t->flow.conns_evicted, "connections given up for want of room");
 	put_if(out, t->flow.names_evicted, "looked-up names forgotten for want of room");
 	put_if(out, t->flow.hellos_dropped, "hellos of TLS not read to their end for want of room");

@@ -15,6 +15,7 @@ struct summary_totals {
 	struct source_stats source;
 	uint64_t calls, generated_bytes, filtered_bytes; /* of all processes */
 	bool doubted;	  /* of functions found by their shape nothing that was seen to be TLS */
+	bool packets;	  /* replayed: nobody counted calls */
 	bool interrupted; /* the output failed: what follows is not all there was */
 };
 
@@ -22,7 +23,7 @@ struct summary_totals {
 void summary_write(FILE *out, const struct flow *flow, struct summary_totals *t);
 
 /* The parts, for tests. */
-void summary_proc(FILE *out, const struct flow_proc_stats *p);
+void summary_proc(FILE *out, const struct flow_proc_stats *p, bool packets);
 /* Why nothing was shown, or NULL when something was. Static. */
 const char *summary_reason(const struct summary_totals *t);
 

@@ -138,6 +138,7 @@ void flow_conn_end(struct flow_conn *c, const struct ev_conn_end *end)
 		flow_timer_cancel(f, TIMER_WAIT, &c->stream[i].wait);
 		free(c->stream[i].spans);
 	}
+	flow_plain_unread(c);
 	flow_plain_forget(c);
 	DL_DELETE2(c->proc->conns, c, proc_prev, proc_next);
 	DL_DELETE2(f->idle, c, idle_prev, idle_next);

@@ -61,6 +61,10 @@ struct flow_stats {
 	uint64_t gap_bytes;	 /* told to parsers as missing */
 	uint64_t unparsed_bytes; /* of TLS connections whose protocol was not recognised */
 	uint64_t unwanted;	 /* plain sockets given up: TLS, or no protocol known here */
+	/* plain sockets of which nothing was shown, those given up and those that ended before */
+	struct flow_unread {
+		uint64_t socks, bytes;
+	} unread_tls, unread_unknown;
 	uint64_t resyncs;
 	uint64_t hellos_dropped; /* not read to their end because too much waited */
 	uint64_t reordered;	 /* records that came before their predecessor */

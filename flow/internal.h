@@ -49,6 +49,8 @@ void flow_plain_unparsed(struct flow_conn *c, const struct slice *s);
 void flow_plain_unwanted(struct flow_conn *c);
 /* Ends the connections of the sockets given up meanwhile, and tells the source. */
 void flow_plain_give_up(struct flow *f);
+/* Counts the socket of a connection that ended before anything was recognised on it. */
+void flow_plain_unread(struct flow_conn *c);
 /* Leaves its socket's list. */
 void flow_plain_forget(struct flow_conn *c);
 

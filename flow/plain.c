@@ -36,11 +36,31 @@ static uint64_t lost_since(struct flow_sock *s, const struct ev_data *d)
 	return d->lost - before;
 }
 
+static struct flow_unread *unread_of(struct flow *f, const struct flow_sock *s)
+{
+	return s->tls ? &f->stats.unread_tls : &f->stats.unread_unknown;
+}
+
+void flow_plain_unread(struct flow_conn *c)
+{
+	struct flow_sock *s = c->home;
+	struct flow_unread *u;
+
+	if (!s || s->talks || s->unread)
+		return;
+	s->unread = true;
+	u = unread_of(c->flow, s);
+	u->socks++;
+	u->bytes += s->unparsed_bytes;
+}
+
 void flow_plain_data(struct flow *f, const struct ev_data *d)
 {
 	struct flow_sock *s = flow_sock_get(f, d->conn);
 	struct flow_conn *c;
 
+	if (s && s->unwanted)
+		unread_of(f, s)->bytes += d->want;
 	if (!s || s->unwanted)
 		return;
 	c = flow_conn_get(f, d);
@@ -90,7 +110,8 @@ void flow_plain_unparsed(struct flow_conn *c, const struct slice *s)
 		return;
 	home->unparsed_bytes += s->n;
 	home->unparsed_calls += s->call_start;
-	if (flow_plain_is_tls(c, s) || said_enough(c))
+	home->tls = flow_plain_is_tls(c, s);
+	if (home->tls || said_enough(c))
 		flow_plain_unwanted(c);
 }
 

@@ -31,6 +31,8 @@ struct flow_sock {
 	bool counting[DIR_COUNT]; /* .lost is set */
 	bool talks;		  /* a protocol was recognised on it */
 	bool unwanted;
+	bool tls;    /* it speaks TLS */
+	bool unread; /* it was counted so */
 };
 
 #endif

@@ -268,7 +268,7 @@ static bool get_sni(const struct txn *t, unsigned int arg, struct field *f)
 static bool get_pid(const struct txn *t, unsigned int arg, struct field *f)
 {
 	(void)arg;
-	return t->conn->proc && give_int(f, t->conn->proc->key.tgid);
+	return t->conn->proc && t->conn->proc->key.tgid && give_int(f, t->conn->proc->key.tgid);
 }
 
 static bool get_list(struct str list, struct field *f)

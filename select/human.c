@@ -139,6 +139,10 @@ void human_process(struct buf *b, const struct conn *conn)
 		buf_puts(b, "[?]");
 		return;
 	}
+	if (!conn->proc->key.tgid) {
+		buf_putc(b, '-'); /* packets of nobody knows whom */
+		return;
+	}
 	human_text(b, conn->proc->v[ID_COMM]);
 	buf_putc(b, '[');
 	human_uint(b, conn->proc->key.tgid);

@@ -84,14 +84,17 @@ static void make_file(struct buf *file, bool big)
 	make_packet(file, big);
 }
 
-static int open_file(const uint8_t *p, size_t n)
+static struct input *open_file(const uint8_t *p, size_t n)
 {
 	int fd = memfd_create("pcapng", MFD_CLOEXEC);
+	struct input *in;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, p, n), n);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
+	in = input_new(fd);
+	assert_non_null(in);
+	return in;
 }
 
 static void assert_str(struct str s, const char *text)
@@ -104,11 +107,11 @@ static void reads(bool big)
 	struct buf file = {0};
 	struct pcapng_reader *r;
 	struct pcapng_block b;
-	int fd;
+	struct input *in;
 
 	make_file(&file, big);
-	fd = open_file(file.p, file.n);
-	r = pcapng_reader_new(fd);
+	in = open_file(file.p, file.n);
+	r = pcapng_reader_new(in);
 	assert_non_null(r);
 	assert_int_equal(pcapng_read(r, &b), 1);
 	assert_int_equal(b.kind, PCAPNG_SECTION);
@@ -129,7 +132,7 @@ static void reads(bool big)
 	assert_int_equal(b.tid, 4712);
 	assert_int_equal(pcapng_read(r, &b), 0);
 	pcapng_reader_free(r);
-	close(fd);
+	input_free(in);
 	buf_free(&file);
 }
 
@@ -148,16 +151,17 @@ static void big_endian(void **state)
 /* The last result, and how many blocks there were before. */
 static int read_all(const uint8_t *p, size_t n, size_t *blocks)
 {
-	int fd = open_file(p, n), res;
-	struct pcapng_reader *r = pcapng_reader_new(fd);
+	struct input *in = open_file(p, n);
+	struct pcapng_reader *r = pcapng_reader_new(in);
 	struct pcapng_block b;
+	int res;
 
 	assert_non_null(r);
 	for (*blocks = 0; (res = pcapng_read(r, &b)) == 1; (*blocks)++)
 		assert_true(b.captured <= n && b.comment.n <= n && b.name.n <= n);
 	assert_int_equal(res == -EBADMSG, pcapng_reader_damage(r) != NULL);
 	pcapng_reader_free(r);
-	close(fd);
+	input_free(in);
 	return res;
 }
 

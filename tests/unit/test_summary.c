@@ -31,7 +31,7 @@ static char *text_of(const struct flow_proc_stats *p)
 	FILE *f = open_memstream(&text, &n);
 
 	assert_non_null(f);
-	summary_proc(f, p);
+	summary_proc(f, p, false);
 	fclose(f);
 	return text;
 }
