@@ -93,15 +93,19 @@ static __always_inline void receiver_read(struct sock_call *x, const struct user
 		x->peer.family = 0;
 }
 
-/* Whom it came from. What was told to this thread is of no use later, whatever becomes of it. */
-static __always_inline void sender_take(struct sock_call *x)
+/*
+ * Whom it came from. The kernel told it in this call if the process asks for it; should that not have been seen,
+ * what was told before is of no use.
+ */
+static __always_inline void sender_take(struct sock_call *x, const struct user_call *u)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct sender *s = bpf_map_lookup_elem(&senders, &id);
 
 	if (!s)
 		return;
-	if (s->sk == (__u64)x->sk && is_unconnected(x->sk))
+	if (s->sk == (__u64)x->sk && is_unconnected(x->sk) && x->message != VECTOR_UNKNOWN &&
+	    peer_place(u, x->message))
 		x->peer = s->peer;
 	bpf_map_delete_elem(&senders, &id);
 }
@@ -109,7 +113,7 @@ static __always_inline void sender_take(struct sock_call *x)
 static APART void datagram(struct sock_call *x, const struct user_call *u)
 {
 	if (x->dir)
-		sender_take(x);
+		sender_take(x, u);
 	else if (x->n)
 		receiver_read(x, u);
 }
