@@ -7,6 +7,7 @@ program=${TLSLENS:?}
 work=$(mktemp -d)
 started=()
 failures=0
+kept=0 # files of JSON lines
 
 clean_up() {
 	local pid
@@ -157,6 +158,24 @@ stop_tracing() {
 	kill -INT $tracer 2>/dev/null
 	wait $tracer
 	status=$?
+	keep_lines
+}
+
+# JSON lines are checked at the end, and the next run may write to the same files.
+keep_lines() {
+	local file
+	mkdir -p "$work/.lines"
+	for file in "$work"/*; do
+		[ ! -f "$file" ] || [ -L "$file" ] || ! head -c 14 "$file" | grep -qxF '{"@timestamp":' ||
+			cp "$file" "$work/.lines/${file##*/}.$((++kept))"
+	done
+}
+
+# Every line of -o json that the test left or made, of the run itself or a replay.
+lines_are_valid() {
+	local here
+	here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+	python3 "$here/fixtures/json/validate.py" "$here/../docs/schema.json" --in "$work"
 }
 
 # json FILE EXPRESSION: evaluates Python over t, the list of transactions; prints the result.
@@ -177,6 +196,7 @@ abandoned_programs() {
 nothing_abandoned() { [ -z "$(abandoned_programs)" ]; }
 
 finish() {
+	check "every JSON line is valid by docs/schema.json" lines_are_valid
 	check "no BPF program is left behind" wait_for 10 nothing_abandoned
 	[ $failures -eq 0 ]
 }

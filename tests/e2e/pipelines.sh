@@ -41,8 +41,8 @@ start_nginx "location /echo { return 200 \"\$request_uri\"; }" || exit 1
 python3 - "$work/www" <<'PYTHON'
 import random, sys
 folder = sys.argv[1]
-text = "".join(f'{n}: "quoted" \\back\\slash\\ \u00e4\u20ac\U0001f600 \u2028 \u0085 \t\r {chr(1 + n % 31)}\x7f ${{MSG}} %msg% <13>\n'
-               for n in range(6000))
+awkward = '"quoted" \\back\\slash\\ \u00e4\u20ac\U0001f600 \u2028 \u0085 \t\r \x7f ${MSG} %msg% <13>'
+text = "".join(f"{n}: {awkward} {chr(1 + n % 31)}\n" for n in range(6000))
 open(folder + "/long.txt", "w", encoding="utf-8", newline="").write(text)
 open(folder + "/binary", "wb").write(random.Random(1).randbytes(300000) + bytes(range(256)))
 PYTHON
@@ -56,7 +56,7 @@ ask() {
 			-H $'x-request-id: caf\xc3\xa9 \xff\xfe\x01\x1f\x7f' -H 'traceparent;' >/dev/null
 	done
 }
-start_tracing -p "$worker" --no-plain --body 1M --resource 'note=ä "b" \ %msg%' -o json:"$work/in/tlslens.jsonl" \
+start_tracing -p "$worker" --no-plain --body 1M --resource 'deployment.environment.name=ä "b" \ %msg%' -o json:"$work/in/tlslens.jsonl" \
 	-o json:"$work/in/lines" -o json:"$work/all" || exit 1
 ask first
 mv "$work/in/tlslens.jsonl" "$work/in/tlslens.jsonl.1" # as logrotate does
