@@ -56,7 +56,8 @@ ask() {
 			-H $'x-request-id: caf\xc3\xa9 \xff\xfe\x01\x1f\x7f' -H 'traceparent;' >/dev/null
 	done
 }
-start_tracing -p "$worker" --no-plain --body 1M --resource 'deployment.environment.name=ä "b" \ %msg%' -o json:"$work/in/tlslens.jsonl" \
+start_tracing -p "$worker" --no-plain --body 1M --resource 'deployment.environment.name=ä "b" \ %msg%' \
+	-o json:"$work/in/tlslens.jsonl" \
 	-o json:"$work/in/lines" -o json:"$work/all" || exit 1
 ask first
 mv "$work/in/tlslens.jsonl" "$work/in/tlslens.jsonl.1" # as logrotate does
