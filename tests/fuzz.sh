@@ -11,7 +11,7 @@ for target in "$@"; do
 	corpus=$BUILD/fuzz/corpus/$name
 	mkdir -p "$corpus"
 	case $name in
-	fuzz_flow | fuzz_recording | fuzz_pcapng | fuzz_gopclntab) bytes=16384 ;;
+	fuzz_flow | fuzz_recording | fuzz_packets | fuzz_gopclntab) bytes=16384 ;;
 	*) bytes=4096 ;;
 	esac
 	"$target" -max_len=$bytes -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \

@@ -8,15 +8,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
 
-# same NAME SUFFIX OPTIONS...
+# same FILE RESULT OPTIONS...
 same() {
-	local name=$1 suffix=$2
+	local file=$1 result=$2
 	shift 2
-	if "$TLSLENS" replay "$name.raw" "$@" >"$work/out" 2>"$work/err" &&
-		cmp "$name.$suffix" "$work/out" >>"$work/err" 2>&1; then
-		echo "ok - $name.$suffix"
+	if "$TLSLENS" replay "$file" "$@" >"$work/out" 2>"$work/err" &&
+		cmp "$result" "$work/out" >>"$work/err" 2>&1; then
+		echo "ok - $file: $result"
 	else
-		echo "not ok - $name.$suffix"
+		echo "not ok - $file: $result"
 		sed 's/^/# /' "$work/err"
 		failures=$((failures + 1))
 	fi
@@ -40,11 +40,15 @@ back() {
 
 for raw in *.raw; do
 	name=${raw%.raw}
-	same "$name" jsonl -o json
-	same "$name" txt -o text -v
-	same "$name" pcapng -w -
+	same "$raw" "$name.jsonl" -o json
+	same "$raw" "$name.txt" -o text -v
+	same "$raw" "$name.pcapng" -w -
 	back "$name"
 	back "$name" --pcap-framing tcp
 	back "$name" --no-redact
 done
+cd ../packets || exit 1
+same ethernet.pcap ethernet.jsonl -o json
+same foreign.pcapng ethernet.jsonl -o json
+same cooked.pcap cooked.jsonl -o json
 [ $failures -eq 0 ]

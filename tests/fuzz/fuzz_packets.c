@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Replay of packets: a file from anywhere, read by source_pcapng and followed by flow. */
+/* Replay of packets: a file from anybody, ours or not, read by the row that takes it and followed by flow. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -40,25 +40,29 @@ static const struct sink_ops ops = {on_txn, on_chunk, on_tick};
 
 static void replay(const char *path)
 {
+	struct source_cfg scfg = {.path = path, .packet_filter = "not udp port 54"};
 	struct flow_cfg cfg = {.limits = limits_default, .chunks = true};
 	struct sink sink = {.ops = &ops};
+	const struct source_ops *row;
 	struct source_stats stats;
 	const struct ev_hdr *ev;
 	struct flow *flow;
 	void *source;
 
-	if (source_pcapng.open(&source, &(struct source_cfg){.path = path}))
+	require(source_of_file(&scfg, &row) == 0);
+	if (row->open(&source, &scfg))
 		return;
 	flow = flow_new(&cfg, &sink);
 	require(flow != NULL);
-	while (source_pcapng.next(source, &ev, 0) == 1) {
+	while (row->next(source, &ev, 0) == 1) {
 		require(ev->len >= sizeof(*ev) && ev->len <= EV_RECORD_MAX_BYTES);
 		require(flow_event(flow, ev) == 0);
 	}
-	require(source_pcapng.stats(source, &stats) == 0 && stats.bad_records == 0);
+	require(row->stats(source, &stats) == 0);
+	require(!row->packets || stats.bad_records == 0);
 	require(flow_finish(flow) == 0);
 	flow_free(flow);
-	source_pcapng.close(source);
+	row->close(source);
 	txn_pool_drain();
 }
 
