@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Containers of runc: two of one image (overlays over the same files) that serve on the same port of the same
-# address, each in a network namespace of its own. The image has copies of its programs and libraries, so that
-# probes on them concern nobody else.
+# address, each in a network namespace of its own. The image has copies of its programs and libraries, and a static
+# program, so that probes on them concern nobody else.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/e2e/lib.sh
 
@@ -33,6 +33,8 @@ make_image() {
 	for dir in proc dev sys tmp etc run; do mkdir -p "$work/image/$dir"; done
 	copy_program "$(command -v nginx)"
 	copy_program "$(command -v curl)"
+	gcc -O2 -static -DTALK_PATH='"/static"' -o "$work/image/usr/bin/talk" tests/e2e/talk/openssl.c -lssl -lcrypto \
+		2>"$work/log" || { cat "$work/log" && return 1; }
 	cp "$work/cert.pem" "$work/key.pem" "$work/image/etc"
 	echo 'root:x:0:0::/:/bin/false' >"$work/image/etc/passwd"
 	echo 'root:x:0:' >"$work/image/etc/group"
@@ -81,7 +83,7 @@ ask() { # NAME PATH
 
 seen() { grep -qs "\"url.path\":\"$1\"" "$work/$2"; }
 
-make_image
+make_image || exit 1
 check "bundle A" make_bundle "$a"
 check "bundle B" make_bundle "$b"
 check "container A runs" start "$a"
@@ -98,16 +100,25 @@ runc delete -f "$a"
 check "A is restarted while traced" start "$a"
 ask "$a" /again >/dev/null
 check "and traced again" wait_for 10 seen /again a.jsonl
+
+# A program that nobody ran before has its probes a moment after it began; from then on every run is seen whole.
+talk() { runc exec "$1" /usr/bin/talk client 8443; }
+static_seen() {
+	talk "$a" && json "$work/a.jsonl" "any(x['process.executable.path'] == '/usr/bin/talk' and
+		x.get('http.response.status_code') == 200 for x in t)" | grep -q True
+}
+check "a static program, too" wait_for 10 static_seen
+talk "$b"
 stop_tracing
 
 only_a() {
 	equal "paths of B" "$(json "$work/a.jsonl" 'sum(x.get("url.path", "").startswith("/b") for x in t)')" 0 &&
-	equal "names" "$(json "$work/a.jsonl" 'sorted({x.get("container.name", "'"$a"'") for x in t})')" "['$a']" &&
-	equal "runtimes" "$(json "$work/a.jsonl" '{x.get("container.runtime.name", "runc") for x in t}')" "{'runc'}" &&
-	equal "images" "$(json "$work/a.jsonl" '{x.get("container.image.name", "'"$image"'") for x in t}')" "{'$image'}"
+	equal "names" "$(json "$work/a.jsonl" 'sorted({x.get("container.name") for x in t})')" "['$a']" &&
+	equal "runtimes" "$(json "$work/a.jsonl" '{x.get("container.runtime.name") for x in t}')" "{'runc'}" &&
+	equal "images" "$(json "$work/a.jsonl" '{x.get("container.image.name") for x in t}')" "{'$image'}"
 }
 inner_pid() {
-	equal "inner pids given" "$(json "$work/a.jsonl" 'all(0 < x.get("process.vpid", 1) < 100 for x in t)')" True
+	equal "inner pids given" "$(json "$work/a.jsonl" 'all(0 < x.get("process.vpid", 0) < 100 for x in t)')" True
 }
 # The server is there from the beginning; a client that lives for a few milliseconds may have begun before it
 # was looked at, and is then known in part or not at all.
@@ -122,9 +133,17 @@ same_number() { # FILE
 		"$(whole_requests "$1")"
 }
 
+# Probes sit in files that both have; B's calls are turned away before they are counted.
+nobody_else() {
+	equal "counted, but not shown" "$(sed -nE 's/^  [^ ]+\[([0-9]+)\] .*: [0-9]+ connection.*/\1/p' "$work/err" | sort -u |
+		grep -vxFf <(json "$work/a.jsonl" '"\n".join({str(x["process.pid"]) for x in t})'))" ""
+}
+check "nobody else's calls were counted" nobody_else
 check "only A is shown, with its name and image" only_a
 check "with the pid inside the container" inner_pid
-check "every request that the server saw" equal paths "$(of_server a)" "['/a1', '/a2', '/a3', '/again', '/started']"
+# The first process of a container is traced a moment after it began, perhaps after its first request.
+asked_of_server() { of_server a | sed "s/'\/started', //; s/, '\/started'//; s/, '\/static'//g"; }
+check "every request that the server saw" equal paths "$(asked_of_server)" "['/a1', '/a2', '/a3', '/again']"
 check "Wireshark names the container" names_in_wireshark
 check "as many requests in packets as in JSON" same_number a
 
@@ -138,11 +157,24 @@ check "both containers' transactions come" eval 'wait_for 10 seen /a3 both.jsonl
 stop_tracing
 each_by_itself() {
 	equal "wrongly named" "$(json "$work/both.jsonl" \
-		"sum(x.get('container.name', want) != want for x in t if 'url.path' in x
+		"sum(x.get('container.name') != want for x in t if 'url.path' in x
 			for want in ['$a' if '/a' in x['url.path'] else '$b'])")" 0 &&
 	equal "the servers' paths" "$(of_server both)" "['/a1', '/a2', '/a3', '/b1', '/b2', '/b3']"
 }
 check "each with its own name, none missing" each_by_itself
+ends() { json "$work/both.jsonl" "sorted({($1) for x in t if x['process.executable.name'] == 'nginx'})"; }
+check "on one address and port" equal ends \
+	"$(ends "x['server.address'], x['network.local.address'], x['server.port']")" \
+	"[('localhost', '127.0.0.1', 8443)]"
+check "in two networks" equal networks "$(ends "x['container.name'], x['tlslens.process.net_namespace']" |
+	grep -o "'[^']*', [0-9]*" | sort -u -k2 | wc -l)" 2
+in_packets() {
+	tshark -r "$work/both.pcapng" -Y "http.request and frame.interface_name contains \"@$1\"" 2>/dev/null | wc -l
+}
+in_json() { json "$work/both.jsonl" "sum('http.request.method' in x and x['container.name'] == '$1' for x in t)"; }
+for name in "$a" "$b"; do
+	check "as many requests on the interfaces of one" equal requests "$(in_packets "$name")" "$(in_json "$name")"
+done
 who() {
 	json "$work/who.jsonl" "sorted((x['container.name'], x['http.route'], x['server.port'], x['tlslens.summary.count'])
 		for x in t if x['process.executable.name'] == 'nginx' and x['http.route'].endswith('2'))"
@@ -159,7 +191,7 @@ ask "$b" /c2-end >/dev/null
 check "a control group, filtered" wait_for 10 seen /c2-end c.jsonl
 stop_tracing
 filtered() {
-	equal "what came" "$(json "$work/c.jsonl" 'sorted({(x.get("container.name", "'"$b"'"), x["url.path"]) for x in t})')" \
+	equal "what came" "$(json "$work/c.jsonl" 'sorted({(x.get("container.name"), x["url.path"]) for x in t})')" \
 		"[('$b', '/c2'), ('$b', '/c2-end')]"
 }
 check "nothing else" filtered
