@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,19 +198,32 @@ static bool take_stored_of(const struct lookup *l, const json_t *all)
 	return false;
 }
 
-static json_t *load_stored(const struct lookup *l, const char *container)
-{
-	json_t *doc = load(l, "/run/containers/storage/overlay-containers/%s/userdata/config.json",
-			   container);
+/* Where containers/storage keeps things: of root, or of the user whose containers they are. */
+struct storage {
+	char graph[PATH_MAX / 2], run[PATH_MAX / 2];
+};
 
-	return doc ? doc
-		   : load(l,
-			  "/var/lib/containers/storage/overlay-containers/%s/userdata/config.json",
-			  container);
+static const char *const storage_drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
+
+#define STORAGE_DRIVERS (sizeof(storage_drivers) / sizeof(storage_drivers[0]))
+
+static json_t *load_stored(const struct lookup *l, const struct storage *at, const char *container)
+{
+	json_t *doc = NULL;
+
+	for (size_t i = 0; !doc && i < STORAGE_DRIVERS; i++) {
+		doc = load(l, "%s/%s-containers/%s/userdata/config.json", at->run,
+			   storage_drivers[i], container);
+		if (!doc)
+			doc = load(l, "%s/%s-containers/%s/userdata/config.json", at->graph,
+				   storage_drivers[i], container);
+	}
+	return doc;
 }
 
 /* CRI-O keeps labels in an annotation, those of a pod with its sandbox. Podman's are annotations. */
-static void stored_labels(const struct lookup *l, const json_t *annotations)
+static void stored_labels(const struct lookup *l, const struct storage *at,
+			  const json_t *annotations)
 {
 	const char *own = text_of(annotations, "io.kubernetes.cri-o.Labels");
 	const char *sandbox = text_of(annotations, "io.kubernetes.cri-o.SandboxID");
@@ -221,34 +235,95 @@ static void stored_labels(const struct lookup *l, const json_t *annotations)
 		keep_labels(l, ID_CONTAINER_LABELS, annotations);
 	if (!l->labels || !is_text(sandbox) || strchr(sandbox, '/'))
 		return;
-	doc = load_stored(l, sandbox);
+	doc = load_stored(l, at, sandbox);
 	keep_labels_text(
 		l, ID_POD_LABELS,
 		text_of(json_object_get(doc, "annotations"), "io.kubernetes.cri-o.Labels"));
 	json_decref(doc);
 }
 
-/* Podman and CRI-O share containers/storage; containers started with --rm are in the second file. */
-static bool from_storage(const struct lookup *l)
+/* Containers started with --rm are in the second file, which a transient store has elsewhere. */
+static bool in_lists(const struct lookup *l, const struct storage *at, const char *driver)
 {
-	static const char *const files[] = {"containers.json", "volatile-containers.json"};
-	json_t *doc = load_stored(l, l->container);
-	bool found = doc != NULL;
+	const struct {
+		const char *dir, *file;
+	} lists[] = {
+		{at->graph, "containers.json"},
+		{at->graph, "volatile-containers.json"},
+		{at->run, "volatile-containers.json"},
+	};
+	bool found = false;
 
-	take_labels(l->id, json_object_get(doc, "annotations"));
-	stored_labels(l, json_object_get(doc, "annotations"));
-	json_decref(doc);
-	for (size_t f = 0; f < sizeof(files) / sizeof(files[0]); f++) {
-		doc = load(l, "/var/lib/containers/storage/overlay-containers/%s", files[f]);
-		found |= take_stored_of(l, doc);
+	for (size_t i = 0; !found && i < sizeof(lists) / sizeof(lists[0]); i++) {
+		json_t *doc = load(l, "%s/%s-containers/%s", lists[i].dir, driver, lists[i].file);
+
+		found = take_stored_of(l, doc);
 		json_decref(doc);
 	}
 	return found;
 }
 
+static bool in_storage(const struct lookup *l, const struct storage *at)
+{
+	json_t *doc = load_stored(l, at, l->container);
+	bool found = doc != NULL;
+
+	take_labels(l->id, json_object_get(doc, "annotations"));
+	stored_labels(l, at, json_object_get(doc, "annotations"));
+	json_decref(doc);
+	for (size_t i = 0; i < STORAGE_DRIVERS; i++)
+		found |= in_lists(l, at, storage_drivers[i]);
+	return found;
+}
+
+/* The user in whose slice the group is: /user.slice/user-1000.slice/... */
+static bool slice_owner(struct str path, unsigned int *uid)
+{
+	static const char before[] = "/user.slice/user-";
+	const char *p = path.n ? memmem(path.p, path.n, before, sizeof(before) - 1) : NULL;
+
+	return p && sscanf(p + sizeof(before) - 1, "%u.slice", uid) == 1;
+}
+
+/* By the host's own list of users. */
+static bool storage_of_user(const struct lookup *l, unsigned int uid, struct storage *at)
+{
+	char path[PATH_MAX];
+	struct passwd *pw = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/etc/passwd", l->root);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	do
+		pw = fgetpwent(f);
+	while (pw && pw->pw_uid != uid);
+	if (pw) {
+		snprintf(at->graph, sizeof(at->graph), "%s/.local/share/containers/storage",
+			 pw->pw_dir);
+		snprintf(at->run, sizeof(at->run), "/run/user/%u/containers", uid);
+	}
+	fclose(f);
+	return pw != NULL;
+}
+
+/* Podman and CRI-O share containers/storage. */
+static bool from_storage(const struct lookup *l)
+{
+	static const struct storage of_root = {"/var/lib/containers/storage",
+					       "/run/containers/storage"};
+	struct storage of_user;
+	unsigned int uid;
+
+	return in_storage(l, &of_root) ||
+	       (slice_owner(l->id->v[ID_CGROUP], &uid) && storage_of_user(l, uid, &of_user) &&
+		in_storage(l, &of_user));
+}
+
 /* Calls fn with each name in a directory until it answers true. */
 static bool each_entry(const struct lookup *l, const char *dir,
-		       bool (*fn)(const struct lookup *l, const char *name))
+		       bool (*fn)(const struct lookup *l, const char *dir, const char *name))
 {
 	char path[PATH_MAX];
 	struct dirent *e;
@@ -258,17 +333,26 @@ static bool each_entry(const struct lookup *l, const char *dir,
 	snprintf(path, sizeof(path), "%s%s", l->root, dir);
 	d = opendir(path);
 	for (int i = 0; d && !done && i < ENTRIES_MAX && (e = readdir(d)); i++)
-		done = e->d_name[0] != '.' && fn(l, e->d_name);
+		done = e->d_name[0] != '.' && fn(l, dir, e->d_name);
 	if (d)
 		closedir(d);
 	return done;
 }
 
-#define CONTAINERD_TASKS "/run/containerd/io.containerd.runtime.v2.task"
+/* containerd's state, as it is set up by itself and by distributions of Kubernetes. */
+static const char *const containerd_roots[] = {
+	"/run/containerd",
+	"/run/k3s/containerd", /* and RKE2 */
+	"/run/k0s/containerd",
+	"/var/snap/microk8s/common/run/containerd",
+	"/run/docker/containerd/daemon", /* Docker's own */
+};
 
-static bool in_namespace(const struct lookup *l, const char *namespace)
+#define CONTAINERD_TASKS "io.containerd.runtime.v2.task"
+
+static bool in_namespace(const struct lookup *l, const char *dir, const char *namespace)
 {
-	json_t *doc = load(l, CONTAINERD_TASKS "/%s/%s/config.json", namespace, l->container);
+	json_t *doc = load(l, "%s/%s/%s/config.json", dir, namespace, l->container);
 
 	if (!doc)
 		return false;
@@ -279,10 +363,17 @@ static bool in_namespace(const struct lookup *l, const char *namespace)
 	return true;
 }
 
-/* containerd: a bundle for each task, below its namespace (k8s.io, default, moby). */
+/* A bundle for each task, below its namespace (k8s.io, default, moby). */
 static bool from_containerd(const struct lookup *l)
 {
-	return each_entry(l, CONTAINERD_TASKS, in_namespace);
+	char dir[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(containerd_roots) / sizeof(containerd_roots[0]); i++) {
+		snprintf(dir, sizeof(dir), "%s/" CONTAINERD_TASKS, containerd_roots[i]);
+		if (each_entry(l, dir, in_namespace))
+			return true;
+	}
+	return false;
 }
 
 /* The path within its hierarchy: version 1 mounts one directory further down. */
@@ -336,9 +427,9 @@ static const char *bundle_of(const json_t *state)
 	return NULL;
 }
 
-static bool is_runc_container(const struct lookup *l, const char *name)
+static bool is_runc_container(const struct lookup *l, const char *dir, const char *name)
 {
-	json_t *state = load(l, "/run/runc/%s/state.json", name), *spec;
+	json_t *state = load(l, "%s/%s/state.json", dir, name), *spec;
 	bool ours = state && holds(state, l->id->v[ID_CGROUP]);
 	const char *bundle;
 

@@ -16,6 +16,9 @@
 #define ID_CONTAINERD HEX("cccc")
 #define ID_PODMAN HEX("9999")
 #define ID_NERDCTL HEX("aaaa")
+#define ID_ROOTLESS HEX("8888")
+#define ID_K3S HEX("6666")
+#define ID_DOCKER_POD HEX("2424")
 
 static const struct identity_cfg host = {.host_root = "tests/fixtures/runtimes", .node = "node-7"};
 
@@ -109,6 +112,52 @@ static void test_storage(void **state)
 	expect(&podman);
 }
 
+/* A user's own containers are in that user's home, and not looked for elsewhere. */
+static void test_rootless(void **state)
+{
+	static const struct expected rows[] = {
+		{ID_ROOTLESS,
+		 "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID_ROOTLESS
+		 ".scope/container",
+		 {{ID_CONTAINER_NAME, "pgadmin"},
+		  {ID_CONTAINER_IMAGE, "docker.io/dpage/pgadmin4:8"},
+		  {ID_K8S_POD, NULL}}},
+		{ID_ROOTLESS,
+		 "/user.slice/user-1001.slice/user@1001.service/x",
+		 {{ID_CONTAINER_NAME, NULL}}},
+		{ID_ROOTLESS, "/machine.slice/x", {{ID_CONTAINER_NAME, NULL}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(&rows[i]);
+}
+
+static void test_kubernetes_elsewhere(void **state)
+{
+	static const struct expected rows[] = {
+		{ID_K3S,
+		 NULL,
+		 {{ID_CONTAINER_NAME, "coredns"},
+		  {ID_CONTAINER_RUNTIME, "containerd"},
+		  {ID_CONTAINER_IMAGE, "docker.io/rancher/mirrored-coredns-coredns:1.11.3"},
+		  {ID_K8S_POD, "coredns-7b98449c4-x2x6k"},
+		  {ID_K8S_NAMESPACE, "kube-system"}}},
+		{ID_DOCKER_POD,
+		 NULL,
+		 {{ID_CONTAINER_NAME, "k8s_web_web-0_shop_d3c4d5e6-1111-2222-3333-444455556666_0"},
+		  {ID_CONTAINER_RUNTIME, "docker"},
+		  {ID_K8S_CONTAINER, "web"},
+		  {ID_K8S_POD, "web-0"},
+		  {ID_K8S_NAMESPACE, "shop"},
+		  {ID_K8S_POD_UID, "d3c4d5e6-1111-2222-3333-444455556666"}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(&rows[i]);
+}
+
 /* By the control group, in either version, also from a group that the container made below its own. */
 static void test_runc(void **state)
 {
@@ -159,6 +208,7 @@ static void test_labels(void **state)
 	snprintf(crio, sizeof(crio), "%063d1", 0);
 	expect_labels(ID_DOCKER, ID_CONTAINER_LABELS, "maintainer=NGINX Docker Maintainers\n");
 	expect_labels(ID_DOCKER, ID_POD_LABELS, "");
+	expect_labels(ID_DOCKER_POD, ID_POD_LABELS, "app=web\n");
 	expect_labels(
 		ID_NERDCTL, ID_CONTAINER_LABELS,
 		"nerdctl/name=box\nnerdctl/namespace=default\nnerdctl/platform=linux/amd64\n");
@@ -182,9 +232,10 @@ static void test_nothing_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_docker),	cmocka_unit_test(test_containerd),
-		cmocka_unit_test(test_storage), cmocka_unit_test(test_runc),
-		cmocka_unit_test(test_labels),	cmocka_unit_test(test_nothing_there),
+		cmocka_unit_test(test_docker),	 cmocka_unit_test(test_containerd),
+		cmocka_unit_test(test_storage),	 cmocka_unit_test(test_runc),
+		cmocka_unit_test(test_rootless), cmocka_unit_test(test_kubernetes_elsewhere),
+		cmocka_unit_test(test_labels),	 cmocka_unit_test(test_nothing_there),
 	};
 
 	return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);
