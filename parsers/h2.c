@@ -351,8 +351,8 @@ static void h2_close(void *state, uint64_t now_ns)
 {
 	struct h2 *h = state;
 
-	(void)now_ns;
 	h2_streams_close(h);
+	h2_tunnels_close(h, now_ns);
 	for (int d = 0; d < DIR_COUNT; d++) {
 		hpack_reset(&h->dir[d].hpack);
 		h2_block_free(&h->dir[d].block);

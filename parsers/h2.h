@@ -7,6 +7,7 @@
  *   h2_search.c  the first frame boundary of a direction joined in its middle
  *   h2_block.c   header blocks: put together, walked, their secrets told
  *   h2_stream.c  the streams and when their exchange is over
+ *   h2_tunnel.c  streams that became WebSocket
  *   h2_upgrade.c the request that upgraded from HTTP/1
  *   h2_txn.c     a finished stream as a transaction
  */
@@ -116,6 +117,7 @@ struct h2 {
 	size_t kept_bytes;
 	uint64_t scan_ns; /* of the last look for overdue streams */
 	struct h2_stream *streams;
+	struct h2_tunnel *tunnels; /* by stream; not among the streams any more */
 	struct h2_dir dir[DIR_COUNT];
 };
 
@@ -136,6 +138,18 @@ void h2_block_spoil(struct h2 *h, enum dir d, bool limit);
 /* Nor will its end be seen: tells the stream what there was. Nothing without an open block. */
 void h2_block_cut(struct h2 *h, enum dir d);
 void h2_block_free(struct h2_block *b);
+
+/* h2_tunnel.c: was WebSocket asked for, and granted just now? */
+bool h2_tunnel_begins(const struct h2 *h, const struct h2_stream *st);
+/* `connect`: the exchange that opened it, borrowed for the call. */
+void h2_tunnel_open(struct h2 *h, uint32_t id, const struct txn *connect);
+/* False: the stream is no tunnel. */
+bool h2_tunnel_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes *b);
+void h2_tunnel_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint64_t ts_ns);
+void h2_tunnel_end(struct h2 *h, enum dir d, uint32_t id, uint64_t ts_ns);
+void h2_tunnel_reset(struct h2 *h, uint32_t id, uint64_t ts_ns);
+void h2_tunnels_lost(struct h2 *h, enum dir d);
+void h2_tunnels_close(struct h2 *h, uint64_t now_ns);
 
 /* h2_upgrade.c: the exchange that switched to HTTP/2 opens stream 1. 0 or -ENOMEM. */
 int h2_upgraded(struct h2 *h, const struct txn *from);

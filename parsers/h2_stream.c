@@ -329,6 +329,8 @@ void h2_stream_section(struct h2 *h, enum dir d, struct h2_stream *st, const str
 	if (!m->body_bytes)
 		m->keep_bytes = content_keep_bytes(m->headers, m->count, h->limits);
 	m->ended |= b->end_stream || b->push;
+	if (!request && h2_tunnel_begins(h, st))
+		st->tunnel = st->msg[0].ended = st->msg[1].ended = true;
 	conclude(h, st);
 }
 
@@ -412,6 +414,8 @@ void h2_stream_data(struct h2 *h, enum dir d, uint32_t id, const struct h2_bytes
 	enum h2_hole_kind hole;
 
 	if (!st) {
+		if (h2_tunnel_data(h, d, id, b))
+			return;
 		hole = b->n ? in_hole(h, id) : H2_NO_HOLE;
 		st = hole ? h2_stream_new(h, id, b->ts_ns, b->tid) : NULL;
 		if (!st)
@@ -437,6 +441,8 @@ void h2_stream_data_lost(struct h2 *h, enum dir d, uint32_t id, uint64_t n, uint
 {
 	struct h2_stream *st = h2_stream_find(h, id);
 
+	if (!st)
+		h2_tunnel_lost(h, d, id, n, ts_ns);
 	if (!st || !n || st->msg[d].ended)
 		return;
 	st->msg[d].lost = st->msg[d].message_lost = true;
@@ -450,8 +456,10 @@ void h2_stream_end(struct h2 *h, enum dir d, uint32_t id, uint64_t ts_ns)
 {
 	struct h2_stream *st = h2_stream_find(h, id);
 
-	if (!st)
+	if (!st) {
+		h2_tunnel_end(h, d, id, ts_ns);
 		return;
+	}
 	st->msg[d].ended = true;
 	st->msg[d].end_ns = ts_ns;
 	touch(st, ts_ns);
@@ -462,8 +470,10 @@ void h2_stream_reset(struct h2 *h, uint32_t id, uint32_t code, uint64_t ts_ns)
 {
 	struct h2_stream *st = h2_stream_find(h, id);
 
-	if (!st)
+	if (!st) {
+		h2_tunnel_reset(h, id, ts_ns);
 		return;
+	}
 	st->reset = true;
 	st->reset_code = code;
 	touch(st, ts_ns);
@@ -501,6 +511,7 @@ void h2_streams_lost(struct h2 *h, enum dir d)
 			continue;
 		m->lost = m->inexact = m->framing.broken = true;
 	}
+	h2_tunnels_lost(h, d);
 }
 
 static bool overdue(const struct h2_stream *st, uint64_t now_ns)

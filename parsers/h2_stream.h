@@ -62,6 +62,7 @@ struct h2_stream {
 	uint8_t hole;	 /* enum h2_hole_kind: it began where we did not see it */
 	bool unpaired;	 /* its response is whole, its request may come yet */
 	bool evicted;	 /* by limits->streams: it may well go on */
+	bool tunnel;	 /* it goes on as WebSocket when it is emitted */
 	bool reset;
 	uint32_t reset_code;
 	uint32_t interim_count;

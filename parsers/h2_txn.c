@@ -305,6 +305,8 @@ void h2_txn_emit(struct h2 *h, struct h2_stream *st)
 		x.q.line = *st->upgraded;
 	fill_envelope(&x);
 	add_attrs(&x);
+	if (st->tunnel)
+		h2_tunnel_open(h, st->id, st->txn);
 	emit(&x);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * WebSocket (RFC 6455) after the upgrade of HTTP/1: takes both directions apart into frames, a transaction
+ * WebSocket (RFC 6455) after the upgrade of HTTP/1 or on a stream of HTTP/2: takes both directions apart into frames, a transaction
  * for each message and each control frame. A frame head has no mark by which it could be found again, so a
  * direction that lost its step stays lost; octets lost in a payload cost no more than that message.
  */

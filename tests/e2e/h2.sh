@@ -264,6 +264,40 @@ row python3-websockets python3-websockets server "WebSocket, permessage-deflate"
 	"$(messages "$work/out")"
 row "node ws" node-ws client "WebSocket, permessage-deflate" messages "$counted" "$(messages "$work/ws.json")"
 
+# ... and on a stream of HTTP/2 (RFC 8441): a client and a server that know how many messages they saw.
+cat >"$work/ws2.js" <<-JS
+	const http2 = require("http2"), fs = require("fs");
+	const text = (mask, words) => Buffer.concat([Buffer.from([0x81, (mask ? 0x80 : 0) | words.length]),
+		Buffer.from(mask ? [1, 2, 3, 4] : []),
+		Buffer.from(words).map((c, i) => mask ? c ^ (i % 4 + 1) : c)]);
+	const server = http2.createSecureServer({key: fs.readFileSync("$work/key.pem"),
+		cert: fs.readFileSync("$work/cert.pem"), settings: {enableConnectProtocol: true}});
+	server.on("stream", s => {
+		s.respond({":status": 200});
+		s.on("data", () => s.write(text(false, "welcome")));
+		s.on("end", () => s.end());
+	});
+	server.listen(0, "127.0.0.1", () => {
+		const c = http2.connect("https://127.0.0.1:" + server.address().port, {rejectUnauthorized: false});
+		let messages = 0;
+		c.once("remoteSettings", () => {
+			const s = c.request({":method": "CONNECT", ":protocol": "websocket", ":path": "/chat",
+				":authority": "localhost", "sec-websocket-version": "13"}, {endStream: false});
+			const say = () => { messages++; s.write(text(true, "hello " + messages)); };
+			s.on("response", say);
+			s.on("data", () => { messages++; messages < 40 ? say() : s.end(); });
+			s.on("close", () => { console.log(messages); c.close(); server.close(); });
+		});
+	});
+JS
+"$program" --body 100 -o json:"$work/ws2.json" -- node "$work/ws2.js" >"$work/ws2.counts" 2>"$work/err"
+for role in client server; do
+	row node nodejs $role "WebSocket over HTTP/2" messages "$(cat "$work/ws2.counts")" \
+		"$(json "$work/ws2.json" "len([x for x in t if x['event.name'] == 'websocket.message' and x['tlslens.role'] == '$role' and
+		x['url.full'] == 'https://localhost/chat' and
+		x['tlslens.websocket.content'].startswith(('hello ', 'welcome'))])")"
+done
+
 # What differs from machine to machine is the version.
 lines_of() {
 	grep '^|' "$1" | cut -d '|' -f 2,4-
