@@ -16,6 +16,7 @@
 #include "cli/outputs.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
+#include "cli/status.h"
 #include "cli/summary.h"
 #include "core/log.h"
 #include "flow/flow.h"
@@ -33,6 +34,7 @@ struct run {
 	void *source;
 	struct outputs outputs;
 	struct settings settings;
+	struct status *status; /* NULL: none */
 	struct selector *select;
 	struct flow *flow;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
@@ -174,6 +176,9 @@ static int open_pipeline(struct run *r)
 		fcfg.unwanted_arg = r;
 	}
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
+	r->status = status_new(r->cfg);
+	if (r->status)
+		fanout_set_before(r->outputs.fanout, status_hide, r->status);
 	r->select = select_new(&scfg, fanout_sink(r->outputs.fanout));
 	if (r->select)
 		r->flow = flow_new(&fcfg, select_sink(r->select));
@@ -204,6 +209,22 @@ static void announce(struct run *r)
 		r->deadline_ns = now_ns() + r->cfg->duration_ns;
 }
 
+static void show_status(struct run *r)
+{
+	struct flow_stats st;
+
+	if (!r->status || !status_due(r->status, now_ns()))
+		return;
+	flow_stats(r->flow, &st);
+	status_show(r->status,
+		    &(struct status_facts){.txns = select_txns(r->select),
+					   .conns = st.conns,
+					   .conns_live = st.conns_live,
+					   .lost_bytes = st.gap_bytes,
+					   .dropped = fanout_lost(r->outputs.fanout)},
+		    now_ns());
+}
+
 /* After the first error of an output the others still get everything, so nothing returns early here. */
 static void take(struct run *r, const struct ev_hdr *ev)
 {
@@ -213,6 +234,7 @@ static void take(struct run *r, const struct ev_hdr *ev)
 	if (++r->unflushed == FLUSH_RECORDS) {
 		fail(r, outputs_flush(&r->outputs));
 		r->unflushed = 0;
+		show_status(r);
 	}
 }
 
@@ -223,6 +245,7 @@ static int wait_next(struct run *r, const struct ev_hdr **ev)
 
 	fail(r, outputs_flush(&r->outputs));
 	r->unflushed = 0;
+	show_status(r);
 	if (outputs_wait(&r->outputs))
 		timeout_ms = READER_MS;
 	if (r->deadline_ns && !r->stopping) {
@@ -367,6 +390,7 @@ int run(const struct config *cfg)
 	fail(&r, cfg->mode == MODE_REPLAY ? pump_replay(&r) : pump_live(&r));
 	if (r.flow)
 		fail(&r, flow_finish(r.flow));
+	status_hide(r.status);
 	signals_finishing();
 	fail(&r, outputs_close(&r.outputs));
 	if (r.flow && !cfg->quiet)
@@ -377,6 +401,7 @@ out:
 	flow_free(r.flow);
 	select_free(r.select);
 	outputs_close(&r.outputs);
+	status_free(r.status);
 	txn_pool_drain();
 	return status;
 }

@@ -14,6 +14,17 @@ void log_set_level(enum log_level max)
 	max_level = max;
 }
 
+static struct {
+	void (*fn)(void *);
+	void *arg;
+} before;
+
+void log_set_before(void (*fn)(void *), void *arg)
+{
+	before.fn = fn;
+	before.arg = arg;
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec ts;
@@ -83,6 +94,8 @@ void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 	if (n > sizeof(line) - 1)
 		n = sizeof(line) - 1;
 	line[n++] = '\n';
+	if (before.fn)
+		before.fn(before.arg);
 	while (write(STDERR_FILENO, line, n) < 0)
 		break;
 }

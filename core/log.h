@@ -25,6 +25,8 @@ struct log_site {
 #define LOG_WINDOW_MS 5000
 
 void log_set_level(enum log_level max);
+/* Called before each line: whoever has something unfinished on the terminal makes way. NULL: nobody. */
+void log_set_before(void (*fn)(void *), void *arg);
 void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -147,6 +147,26 @@ bool fanout_waits(const struct fanout *f)
 	return false;
 }
 
+void fanout_set_before(struct fanout *f, void (*fn)(void *), void *arg)
+{
+	struct member *m;
+
+	DL_FOREACH (f->members, m) {
+		if (m->out && out_is_tty(m->out))
+			out_set_before(m->out, fn, arg);
+	}
+}
+
+uint64_t fanout_lost(const struct fanout *f)
+{
+	const struct member *m;
+	uint64_t n = 0;
+
+	DL_FOREACH (f->members, m)
+		n += m->out ? out_lost(m->out) : 0;
+	return n;
+}
+
 int fanout_reopen(struct fanout *f)
 {
 	struct member *m;

@@ -32,10 +32,12 @@ struct out {
 	char *path;		   /* owned: as it was opened, or NULL */
 	struct out_reader *reader; /* owned: what is written goes there; NULL: to the file */
 	bool (*hurry)(void);
-	bool begun;  /* it has its beginning, */
-	bool used;   /* and more */
-	bool full;   /* the disk was, at full_ns: what comes is counted and dropped */
-	bool framed; /* frame is set */
+	void (*before)(void *);
+	void *before_arg; /* borrowed */
+	bool begun;	  /* it has its beginning, */
+	bool used;	  /* and more */
+	bool full;	  /* the disk was, at full_ns: what comes is counted and dropped */
+	bool framed;	  /* frame is set */
 	struct out_frame frame;
 	bool rotates;
 	struct out_rotation rotation;
@@ -156,6 +158,12 @@ int out_never_wait(struct out *o, bool (*hurry)(void))
 {
 	o->hurry = hurry;
 	return o->fd < 0 ? 0 : out_reader_new(&o->reader, &o->fd);
+}
+
+void out_set_before(struct out *o, void (*fn)(void *), void *arg)
+{
+	o->before = fn;
+	o->before_arg = arg;
 }
 
 static uint64_t period_of(const struct out *o)
@@ -311,8 +319,11 @@ static int accept(struct out *o, size_t n)
 /* A record of n bytes in the reader's room, or dropped for want of it. */
 static int queue(struct out *o, size_t n, bool kept)
 {
-	int dropped = out_reader_commit(o->reader, n, kept);
+	int dropped;
 
+	if (o->before)
+		o->before(o->before_arg);
+	dropped = out_reader_commit(o->reader, n, kept);
 	if (dropped < 0)
 		o->err = dropped;
 	else if (dropped)

@@ -54,6 +54,8 @@ int out_fd(struct out **o, int fd);
  * a moment when hurry() says so. 0 or -ENOMEM.
  */
 int out_never_wait(struct out *o, bool (*hurry)(void));
+/* fn is called before each record that is to be read at once (out_never_wait); NULL: nothing is. */
+void out_set_before(struct out *o, void (*fn)(void *), void *arg);
 /* Begins the file, at once when it is there already. */
 int out_set_frame(struct out *o, const struct out_frame *frame);
 /* Makes sure that what is put next goes where the frame's beginning is. */

@@ -63,6 +63,10 @@ bool fanout_wants_chunks(const struct fanout *f);
 int fanout_flush(struct fanout *f);
 /* Does an output wait for its reader? */
 bool fanout_waits(const struct fanout *f);
+/* fn is called before anything is written to a terminal: out_set_before(). */
+void fanout_set_before(struct fanout *f, void (*fn)(void *), void *arg);
+/* Records of all outputs that found no room. */
+uint64_t fanout_lost(const struct fanout *f);
 /* Files that were moved or removed are opened anew by their names. */
 int fanout_reopen(struct fanout *f);
 /* Closes every writer, reports each failed one through log_error; the first error. */
