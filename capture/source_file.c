@@ -26,15 +26,26 @@ static bool begins_pcap(const uint8_t *p)
 	return false;
 }
 
-/* The first section says who wrote the file. One that is damaged is left to libpcap to refuse. */
+/* The first section says who wrote the file; a program that merges files keeps their comments only. */
+static bool said_ours(const struct pcapng_block *b)
+{
+	static const char comment[] = "framing is synthetic, the application data is what";
+
+	if (b->kind != PCAPNG_SECTION)
+		return false;
+	if (b->application.n >= 7 && memcmp(b->application.p, "tlslens", 7) == 0)
+		return true;
+	return b->comment.n && memmem(b->comment.p, b->comment.n, comment, sizeof(comment) - 1);
+}
+
+/* One that is damaged is left to libpcap to refuse. */
 static int is_ours(struct input *in, bool *ours)
 {
 	struct pcapng_reader *r = pcapng_reader_new(in);
 	struct pcapng_block b;
 	int n = r ? pcapng_read(r, &b) : -ENOMEM;
 
-	*ours = n == 1 && b.kind == PCAPNG_SECTION && b.application.n >= 7 &&
-		memcmp(b.application.p, "tlslens", 7) == 0;
+	*ours = n == 1 && said_ours(&b);
 	input_rewind(in);
 	pcapng_reader_free(r);
 	return n == -EBADMSG || n > 0 ? 0 : n;

@@ -209,9 +209,14 @@ check "our own pcapng is read" says own "$work/own.pcapng"
 own_piped() { says own2 - <"$work/own.pcapng" && cmp "$work/own.json" "$work/own2.json"; }
 check "our own through a pipe" own_piped
 editcap "$work/own.pcapng" "$work/saved.pcapng"
-without_thread() { json "$work/$1.json" "[{k: v for k, v in x.items() if k != 'thread.id'} for x in t]"; }
+without_thread() { json "$work/$1.json" "[{k: v for k, v in x.items() if k[:7] != 'thread.'} for x in t]"; }
 check "our own saved by editcap is read" says saved "$work/saved.pcapng"
 check "our own saved by editcap: pids too" equal lines "$(without_thread saved)" "$(without_thread own)"
+check "packets of others become packets of ours" says second -w "$work/second.pcapng" "$work/lo.pcap"
+mergecap -w "$work/merged.pcapng" "$work/own.pcapng" "$work/second.pcapng"
+check "two of our own merged are read" says merged "$work/merged.pcapng"
+check "two of our own merged: as many lines" equal lines "$(json "$work/merged.json" 'len(t)')" \
+	"$(($(json "$work/own.json" 'len(t)') + $(json "$work/second.json" 'len(t)')))"
 check "our own, filtered" says few --packet-filter 'udp port 53' "$work/own.pcapng"
 check "our own, filtered: what fits" equal events "$(events few)" "(['dns.exchange'], 3)"
 check "our own, filtered: nothing else is said" equal conns "$(grep -c 'connection.*nginx\|python3' "$work/err")" 0
