@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Packets that other programs captured, in a network of its own: plain HTTP/1, HTTP/2, gRPC, WebSocket and DNS, over IPv4
-# and IPv6, captured by dumpcap while the servers are traced. Replay of the packets, in every format and link type, says
-# what the servers' own calls say; what it does not read it counts. Then --packet-filter, pipes, and pcapng of our own.
+# Packets that other programs captured, in a network of its own: plain HTTP/1, HTTP/2, gRPC, WebSocket and DNS, over
+# IPv4 and IPv6, captured by dumpcap while the servers are traced. Replay of the packets, in every format and link type,
+# says what the servers' own calls say; what it does not read it counts. Then --packet-filter, pipes, and pcapng of our
+# own.
 if [ -z "${PACKETS_SH_INSIDE:-}" ]; then
 	PACKETS_SH_INSIDE=1 exec unshare --net "$0" "$@"
 fi
@@ -198,10 +199,14 @@ check "--packet-filter" says few --packet-filter 'udp port 53' "$work/sll.pcap"
 check "--packet-filter: what fits" equal events "$(events few)" "(['dns.exchange'], 3)"
 check "--packet-filter by address" says few --packet-filter 'host ::1' "$work/lo.pcapng"
 check "--packet-filter by address: what fits" equal events "$(events few)" "(['http.exchange'], 1)"
-bad_filter() { ! says few --packet-filter 'ether host 1:2:3:4:5:6' "$work/sll.pcap" && grep -q 'does not fit' "$work/err"; }
+bad_filter() {
+	! says few --packet-filter 'ether host 1:2:3:4:5:6' "$work/sll.pcap" && grep -q 'does not fit' "$work/err"
+}
 check "a filter that does not fit the link" bad_filter
 head -c 100000 "$work/lo.pcap" >"$work/cut"
-cut_file() { ! says cut "$work/cut" && grep -q 'damaged at byte.*read up to there' "$work/err" && test -s "$work/cut.json"; }
+cut_file() {
+	! says cut "$work/cut" && grep -q 'damaged at byte.*read up to there' "$work/err" && test -s "$work/cut.json"
+}
 check "a file that is cut is read up to there" cut_file
 
 # pcapng of our own: through a pipe, saved again by another program, and filtered.
