@@ -293,8 +293,8 @@ JS
 "$program" --body 100 -o json:"$work/ws2.json" -- node "$work/ws2.js" >"$work/ws2.counts" 2>"$work/err"
 for role in client server; do
 	row node nodejs $role "WebSocket over HTTP/2" messages "$(cat "$work/ws2.counts")" \
-		"$(json "$work/ws2.json" "len([x for x in t if x['event.name'] == 'websocket.message' and x['tlslens.role'] == '$role' and
-		x['url.full'] == 'https://localhost/chat' and
+		"$(json "$work/ws2.json" "len([x for x in t if x['event.name'] == 'websocket.message' and
+		x['tlslens.role'] == '$role' and x['url.full'] == 'https://localhost/chat' and
 		x['tlslens.websocket.content'].startswith(('hello ', 'welcome'))])")"
 done
 
