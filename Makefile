@@ -29,8 +29,8 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	protobuf-compiler-grpc python3-websockets node-ws iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
 	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml \
-	libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils procps util-linux runc \
-	chromium
+	qemu-system-x86 busybox-static cpio libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils \
+	procps util-linux runc chromium
 # Used from a folder: installed, they would take the place of the machine's own, and of each other.
 UNPACK_TEST = rsyslog syslog-ng-core
 
@@ -64,7 +64,7 @@ KERNEL_COMMON = $(patsubst %.c,%.o,$(filter-out tests/kernel/test_%,$(wildcard t
 # $(call run,WORD,TARGET) starts a recipe line: the command itself under V=1, else a word and what is made.
 run = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2:$(BUILD)/%=%);)
 
-.PHONY: all deps deps-demo deps-test deps-bench unit seeds kernel-tests check test demo fuzz bench
+.PHONY: all deps deps-demo deps-test deps-bench unit seeds kernel-tests check test test-vm demo fuzz bench
 .PHONY: bench-programs install install-extcap clean
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -229,7 +229,11 @@ check: all unit seeds
 
 test: deps-test
 	$(MAKE) all unit seeds kernel-tests
-	BUILD=$(BUILD) tests/run.sh lint unit replay seeds kernel e2e
+	BUILD=$(BUILD) tests/run.sh lint unit replay seeds kernel e2e vm
+
+test-vm: deps-test
+	$(MAKE) all kernel-tests
+	BUILD=$(BUILD) tests/run.sh vm
 
 bench: deps-bench
 	$(MAKE) all bench-programs

@@ -46,17 +46,32 @@ static __always_inline void hdr_fill(struct ev_hdr *h, __u16 type, __u32 len, __
  * User space drains on a timer; it is woken only by the record that takes the ring over its mark. Waking
  * for each record costs the traced program microseconds.
  */
-static __always_inline __u64 ring_wake(__u64 len)
+static __always_inline __u64 ring_wake(__u64 used, __u64 len)
 {
-	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
 	return used < wake_bytes && used + len >= wake_bytes ? BPF_RB_FORCE_WAKEUP
 							     : BPF_RB_NO_WAKEUP;
 }
 
+static __always_inline __u64 ring_used(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+}
+
 static __always_inline long ring_put(void *rec, __u64 len)
 {
-	return bpf_ringbuf_output(&ring, rec, len, ring_wake(len));
+	return bpf_ringbuf_output(&ring, rec, len, ring_wake(ring_used(), len));
+}
+
+/* Room in the ring for a record of constant size, to be written in place: it takes nothing of the stack. */
+static __always_inline void *ring_reserve(__u64 len)
+{
+	return bpf_ringbuf_reserve(&ring, len, 0);
+}
+
+/* The record counts as used since it was reserved, with the ring's own header. */
+static __always_inline void ring_submit(void *rec, __u64 len)
+{
+	bpf_ringbuf_submit(rec, ring_wake(ring_used() - len - BPF_RINGBUF_HDR_SZ, len));
 }
 
 /* User space has to act on it, and soon: there may be a process to look at before it is gone. */
@@ -76,6 +91,15 @@ static __always_inline long event_put(struct proc_state *p, void *rec, __u64 len
 	return err;
 }
 
+static __always_inline void *event_reserve(struct proc_state *p, __u64 len)
+{
+	void *rec = ring_reserve(len);
+
+	if (!rec)
+		ADD(p->n.lost_events, 1);
+	return rec;
+}
+
 static __always_inline void conn_key_fill(struct conn_key *k, const struct proc_state *p, __u64 ctx)
 {
 	k->ctx = ctx;
@@ -87,14 +111,19 @@ static __always_inline void conn_key_fill(struct conn_key *k, const struct proc_
 static __always_inline long conn_put_end(struct proc_state *p, const struct conn_key *k,
 					 const struct conn_state *c)
 {
-	struct ev_conn_end e = {.conn = k->ctx, .gen = c->at.gen};
+	struct ev_conn_end *e = event_reserve(p, sizeof(*e));
 
-	hdr_fill(&e.hdr, EV_CONN_END, sizeof(e), p->start_ns);
-	e.off[0] = c->at.off[0];
-	e.off[1] = c->at.off[1];
-	e.lost[0] = c->at.lost[0];
-	e.lost[1] = c->at.lost[1];
-	return event_put(p, &e, sizeof(e));
+	if (!e)
+		return -1;
+	hdr_fill(&e->hdr, EV_CONN_END, sizeof(*e), p->start_ns);
+	e->conn = k->ctx;
+	e->gen = c->at.gen;
+	e->off[0] = c->at.off[0];
+	e->off[1] = c->at.off[1];
+	e->lost[0] = c->at.lost[0];
+	e->lost[1] = c->at.lost[1];
+	ring_submit(e, sizeof(*e));
+	return 0;
 }
 
 static __always_inline void conn_renew(struct conn_state *c, __u32 flags)

@@ -113,6 +113,13 @@ struct {
 	__type(value, struct sender);
 } senders __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, THREADS_MAX);
+	__type(key, __u64);
+	__type(value, struct kernel_call);
+} kernel_calls __weak SEC(".maps");
+
 /* Ids of sockets that user space has no use for. A program takes an entry away when it has seen it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -143,7 +143,7 @@ extern int bpf_probe_read_user_dynptr(const struct bpf_dynptr *to, __u32 off, __
 static __always_inline bool part_put_direct(struct move *m, struct positions *c,
 					    struct proc_state *p, __u64 want)
 {
-	__u64 len = sizeof(struct ev_data) + want, wake = ring_wake(len);
+	__u64 len = sizeof(struct ev_data) + want, wake = ring_wake(ring_used(), len);
 	const void *from = (const void *)m->at.base;
 	struct bpf_dynptr to;
 	struct ev_data *d;

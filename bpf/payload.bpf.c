@@ -49,19 +49,22 @@ __noinline int gather(struct scratch *s, struct segments *at, __u32 head, __u32 
 static __always_inline __u64 gap_put(struct move *m, struct positions *c, struct proc_state *p)
 {
 	__u64 want = m->total - m->done;
-	struct ev_data d;
+	bool nocopy = m->flags & EV_DATA_NOCOPY;
+	struct ev_data *d;
 
 	if (want > GAP_PART_MAX_BYTES)
 		want = GAP_PART_MAX_BYTES;
-	data_fill(&d, m, c, want, 0);
-	d.hdr.flags &= ~EV_DATA_PEER; /* there is none in this record */
-	if (!(d.hdr.flags & EV_DATA_NOCOPY))
-		d.hdr.flags |= EV_DATA_SNAP;
-	if (ring_put(&d, sizeof(d)))
+	d = ring_reserve(sizeof(*d));
+	if (!d) {
 		part_lost(m, c, p, EV_LOST_RING, want);
-	else
-		ADD(p->n.lost_bytes[d.hdr.flags & EV_DATA_NOCOPY ? EV_LOST_NOCOPY : EV_LOST_SNAP],
-		    want);
+		return want;
+	}
+	data_fill(d, m, c, want, 0);
+	d->hdr.flags &= ~EV_DATA_PEER; /* there is none in this record */
+	if (!nocopy)
+		d->hdr.flags |= EV_DATA_SNAP;
+	ring_submit(d, sizeof(*d));
+	ADD(p->n.lost_bytes[nocopy ? EV_LOST_NOCOPY : EV_LOST_SNAP], want);
 	return want;
 }
 

@@ -14,21 +14,6 @@
  */
 #define CLAMP(v, max) asm volatile("if %0 <= %1 goto +1\n\t%0 = %1" : "+r"(v) : "i"(max))
 
-enum segments_end {
-	SEGMENTS_GO_ON = 0,
-	SEGMENTS_OVER = 1,	 /* there are no more */
-	SEGMENTS_UNREADABLE = 2, /* these bytes, or where the next ones are */
-};
-
-struct segments {
-	__u64 base, len; /* what is left of the current one */
-	__u64 iov;	 /* struct iovec of the next one */
-	__u32 left;	 /* how many there are from that on */
-	__u8 in_kernel;	 /* the array of struct iovec is; the bytes never are */
-	__u8 end;	 /* enum segments_end */
-	__u16 pad;
-};
-
 struct user_iovec {
 	__u64 base, len;
 };

@@ -105,34 +105,7 @@ struct conn_state {
 	__u32 open; /* calls between their entry and their return, and CONN_CLOSING; of Go only */
 };
 
-enum sock_kind {
-	SOCK_NEW = 0,	/* nothing moved on it yet that would say */
-	SOCK_PLAIN = 1, /* a stream that does not begin with a TLS record */
-	SOCK_UDP = 2,
-	SOCK_TLS = 3,	 /* of its bytes only the hellos are of use */
-	SOCK_NOBODY = 4, /* the kernel's own, or of a family that nobody parses */
-};
-
-/* Key: address of the struct sock. */
-struct sock_state {
-	struct positions at; /* of its bytes; of those of TLS as long as the hellos may come */
-	__u64 sock;	     /* unique in a run */
-	__u64 ino; /* of the sockfs inode: tells reuses of an address apart where no close is seen */
-	__u64 start_ns;
-	__u64 refusals_seen; /* the table of refusals was looked at when there were that many */
-	__u32 tgid;	     /* who was told; it lives, or did when the socket was last used */
-	__u16 rport;	     /* of a datagram socket, as announced */
-	__u8 kind;	     /* enum sock_kind */
-	__u8 announced;
-	__u8 opened;	    /* as in struct ev_sock.accepted */
-	__u8 begun[2];	    /* by enum dir: bytes moved */
-	__u8 from_start[2]; /* and they are counted from the socket's first one */
-	__u8 hello_over[2];
-	__u8 tcp;     /* its end will be seen, so that until then the address is this socket's */
-	__u8 refused; /* nobody wants its bytes */
-	__u8 judged;  /* its ends were looked at: bpf/ends.h */
-	__u8 pad[6];
-};
+#include "bpf/state_sock.h"
 
 /* What the socket calls within a TLS call say about its context. */
 enum frame_proof {
@@ -169,22 +142,6 @@ struct call_stack {
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];
-};
-
-#define VECTOR_UNKNOWN 0xffffffffu
-
-/* Key: pid_tgid. A sendmmsg or recvmmsg, which moves one message of a vector after the other. */
-struct vector_call {
-	__u64 sp, vector; /* with fd, number and length: tells calls apart */
-	__u32 fd, syscall;
-	__u32 length;
-	__u32 next; /* message, or VECTOR_UNKNOWN */
-};
-
-/* Key: pid_tgid. Whom the datagram came from that the thread is about to get. */
-struct sender {
-	__u64 sk;
-	struct ev_peer peer;
 };
 
 struct run_ids {

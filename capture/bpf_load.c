@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "bpf/tlslens.skel.h"
+#include "capture/bpf_socket.h"
 #include "capture/bpf_trial.h"
-#include "capture/cgroup_root.h"
 #include "core/log.h"
 
 /* enum bpf_attach_type of kernels newer than the headers at hand. */
@@ -34,7 +34,8 @@
 struct bpf_side {
 	struct tlslens *skel;
 	struct attach_progs progs;
-	const char *socket_probe;
+	enum sock_backend backend; /* BACKEND_NONE: its hooks could not be had */
+	struct sock_links sock_links;
 };
 
 static int bpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -104,13 +105,9 @@ static int check_kernel(void)
 	return 0;
 }
 
-/* A raw tracepoint exists when the kernel's BTF has the type of its probe function. */
-static bool has_tracepoint(const struct btf *btf, const char *name)
+static bool has_type(const struct btf *btf, const char *name)
 {
-	char type[64];
-
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+	return btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
 }
 
 static bool has_kfunc(const struct btf *btf, const char *name)
@@ -130,7 +127,8 @@ static bool allowed(const char *probes, const char *name)
 
 /* What this kernel has besides the kinds of probe. */
 struct features {
-	bool sock_length; /* the tracepoints of socket calls, 6.3 */
+	const struct btf *btf;
+	enum sock_backend backend;
 	bool dynptr_copy; /* bpf_probe_read_user_dynptr(), 6.16 */
 	bool senders;	  /* programs of control groups on datagrams, and leave to have them */
 };
@@ -155,11 +153,7 @@ static void choose_programs(struct tlslens *s, enum attach_kind kind, const stru
 		bpf_program__set_expected_attach_type(
 			go, (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	}
-	bpf_program__set_autoload(s->progs.sock_sent, has->sock_length);
-	bpf_program__set_autoload(s->progs.sock_received, has->sock_length);
-	bpf_program__set_autoload(s->progs.sock_sender4, has->senders);
-	bpf_program__set_autoload(s->progs.sock_sender6, has->senders);
-	bpf_program__set_autoload(s->progs.sock_syscall, !has->sock_length);
+	sock_backend_prepare(s, has->btf, has->backend, has->senders);
 }
 
 static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
@@ -226,22 +220,6 @@ static int load_kind(struct bpf_side *b, const struct bpf_load_cfg *cfg, enum at
 	return err;
 }
 
-/* Whom datagrams come from; of every process, for the traced ones may be anywhere. */
-static void attach_senders(struct tlslens *s)
-{
-	int root = cgroup_root_open();
-
-	if (root >= 0) {
-		s->links.sock_sender4 = bpf_program__attach_cgroup(s->progs.sock_sender4, root);
-		s->links.sock_sender6 = bpf_program__attach_cgroup(s->progs.sock_sender6, root);
-		close(root);
-	}
-	if (!s->links.sock_sender4 || !s->links.sock_sender6)
-		log_warn("whom datagrams come from stays unknown: cannot attach to control groups: "
-			 "%s",
-			 strerror(root < 0 ? -root : errno));
-}
-
 /* The kernel's own hooks; each by itself, for one that cannot be had must not stop the others. */
 static int attach_hooks(struct bpf_side *b, const struct features *has)
 {
@@ -260,21 +238,9 @@ static int attach_hooks(struct bpf_side *b, const struct features *has)
 		}
 	}
 	s->links.sock_set_state = bpf_program__attach(s->progs.sock_set_state);
-	if (has->sock_length) {
-		s->links.sock_sent = bpf_program__attach(s->progs.sock_sent);
-		s->links.sock_received = bpf_program__attach(s->progs.sock_received);
-		if (has->senders)
-			attach_senders(s);
-	} else {
-		s->links.sock_syscall = bpf_program__attach(s->progs.sock_syscall);
-	}
-	if (s->links.sock_sent && s->links.sock_received)
-		b->socket_probe = "tracepoint";
-	else if (s->links.sock_syscall)
-		b->socket_probe = "sys_enter";
-	else
-		b->socket_probe = "none";
-	if (!s->links.sock_set_state || strcmp(b->socket_probe, "none") == 0)
+	b->backend =
+		sock_backend_attach(s, has->backend, &b->sock_links) ? has->backend : BACKEND_NONE;
+	if (!s->links.sock_set_state || b->backend == BACKEND_NONE)
 		log_warn("no hook on socket calls: peers stay unknown");
 	return 0;
 }
@@ -291,15 +257,21 @@ static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 		return -errno;
 	}
 	possible[ATTACH_SESSION] = has_kfunc(btf, "bpf_session_is_return");
+	possible[ATTACH_MULTI] = has_type(btf, "bpf_uprobe_multi_link");
 	has.dynptr_copy = has_kfunc(btf, "bpf_probe_read_user_dynptr");
-	has.sock_length = has_tracepoint(btf, "sock_send_length") &&
-			  !(cfg->probes && allowed(cfg->probes, "sys_enter"));
-	btf__free(btf);
-	has.senders = cfg->plain && has.sock_length &&
+	has.btf = btf;
+	err = sock_backend_choose(btf, cfg->backend, &has.backend);
+	if (err) {
+		log_error("--backend %s: this kernel has none", cfg->backend);
+		btf__free(btf);
+		return err;
+	}
+	has.senders = cfg->plain && has.backend == BACKEND_TRACEPOINT &&
 		      libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL) == 1;
-	if (cfg->plain && has.sock_length && !has.senders)
+	if (cfg->plain && has.backend == BACKEND_TRACEPOINT && !has.senders)
 		log_warn("whom datagrams come from stays unknown: CAP_NET_ADMIN and a kernel with "
 			 "CONFIG_CGROUP_BPF are needed");
+	err = -ENOTSUP;
 	for (int kind = ATTACH_SESSION; kind <= ATTACH_PERF; kind++) {
 		if (!possible[kind])
 			continue;
@@ -307,8 +279,11 @@ static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 			continue;
 		err = load_kind(b, cfg, kind, &has);
 		if (!err)
-			return attach_hooks(b, &has);
+			break;
 	}
+	btf__free(btf);
+	if (!err)
+		return attach_hooks(b, &has);
 	log_error("cannot load the probes: %s", strerror(-err));
 	return err;
 }
@@ -350,6 +325,7 @@ void bpf_unload(struct bpf_side *b)
 {
 	if (!b)
 		return;
+	sock_links_free(&b->sock_links);
 	tlslens__destroy(b->skel);
 	free(b);
 }
@@ -366,7 +342,7 @@ int bpf_ring_fd(const struct bpf_side *b)
 
 const char *bpf_socket_probe(const struct bpf_side *b)
 {
-	return b->socket_probe;
+	return sock_backend_name(b->backend);
 }
 
 void bpf_sweep(struct bpf_side *b)

@@ -15,7 +15,8 @@ struct bpf_side;
 struct bpf_load_cfg {
 	unsigned int ring_mb;
 	uint32_t snap_bytes;
-	const char *probes; /* source_cfg.probes, or NULL */
+	const char *probes;  /* source_cfg.probes, or NULL */
+	const char *backend; /* source_cfg.backend, or NULL */
 	bool plain_sites;
 	bool plain;			/* datagrams are wanted, with their peers */
 	bool watch_execs;		/* EV_EXEC of processes that are not traced, too */
@@ -34,7 +35,7 @@ void bpf_unload(struct bpf_side *b);
 
 const struct attach_progs *bpf_progs(const struct bpf_side *b);
 int bpf_ring_fd(const struct bpf_side *b);
-/* How socket calls are seen: "tracepoint", "sys_enter" (whose they are, not their bytes), or "none". */
+/* How socket calls are seen: a name of capture/bpf_socket.h. */
 const char *bpf_socket_probe(const struct bpf_side *b);
 
 /*

@@ -36,9 +36,9 @@ struct source_cfg {
 	uint32_t snap_bytes;		/* of one call; 0 keeps none */
 	bool plain;			/* bytes of sockets without TLS, too */
 	const struct ends_wanted *ends; /* of the streams that are wanted; NULL: of all */
-	/* Comma-separated: only these of "session", "multi", "perf", and "sys_enter" instead of the
-	 * tracepoints of sockets; NULL: the best the kernel has. */
+	/* Comma-separated: only these of "session", "multi", "perf"; NULL: the best the kernel has. */
 	const char *probes;
+	const char *backend;   /* how to see sockets: a name of capture/bpf_socket.h, or NULL */
 	bool plain_sites;      /* breakpoints at first instructions only */
 	bool no_return_probes; /* whatever is known of the processes: capture/returns.h */
 	const struct given

@@ -311,6 +311,7 @@ static int live_open(void **self, const struct source_cfg *cfg)
 	struct bpf_load_cfg load = {.ring_mb = cfg->ring_mb ? cfg->ring_mb : RING_MB_DEFAULT,
 				    .snap_bytes = cfg->snap_bytes,
 				    .probes = cfg->probes,
+				    .backend = cfg->backend,
 				    .plain_sites = cfg->plain_sites,
 				    .plain = cfg->plain,
 				    .watch_execs = cfg->watch_count > 0,

@@ -69,6 +69,7 @@ struct config {
 	uint64_t snap_bytes;
 	bool plain, plain_given; /* not given: it depends on who is traced */
 	const char *probes;	 /* borrowed from argv; NULL: the best the kernel has */
+	const char *backend;	 /* borrowed from argv, or NULL */
 	bool plain_sites;	 /* --sites entry */
 	bool no_return_probes;
 	struct given given; /* owned; --probe */

@@ -59,8 +59,8 @@ static int set_more(struct config *cfg, const struct option_row *row, const char
 	return 0;
 }
 
-/* The last of them is a way to see sockets, the others are ways to attach; see capture/source.h. */
-static const char *const probe_kinds[] = {"session", "multi", "perf", "sys_enter"};
+/* See capture/source.h. */
+static const char *const probe_kinds[] = {"session", "multi", "perf"};
 
 #define PROBE_KINDS (sizeof(probe_kinds) / sizeof(probe_kinds[0]))
 
@@ -78,21 +78,35 @@ static int set_probes(struct config *cfg, const struct option_row *row, const ch
 		      struct why *why)
 {
 	const char *p = value;
-	bool attaches = false;
 	size_t n, kind;
 
 	(void)row;
 	for (;; p += n + 1) {
 		n = strcspn(p, ",");
 		kind = probe_kind(p, n);
-		attaches |= kind < PROBE_KINDS - 1;
 		if (kind == PROBE_KINDS || !p[n])
 			break;
 	}
-	if (kind == PROBE_KINDS || !attaches)
+	if (kind == PROBE_KINDS)
 		return option_refuse(why, "--probes takes session, multi or perf, not '%s'", value);
 	cfg->probes = value;
 	return 0;
+}
+
+static int set_backend(struct config *cfg, const struct option_row *row, const char *value,
+		       struct why *why)
+{
+	static const char *const backends[] = {"auto", "tracepoint", "kprobe", "sys_enter"};
+
+	(void)row;
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		if (strcmp(value, backends[i]) == 0) {
+			cfg->backend = value;
+			return 0;
+		}
+	}
+	return option_refuse(why, "--backend is auto, tracepoint, kprobe or sys_enter, not '%s'",
+			     value);
 }
 
 static int set_plain(struct config *cfg, const struct option_row *row, const char *value,
@@ -589,9 +603,10 @@ const struct option_row option_rows[] = {
 	 1024},
 	{0, "snap", "BYTES", LIVE, "copy at most so much of a call (1M)", set_number,
 	 AT(snap_bytes), 0, 1u << 30},
-	{0, "probes", "KIND[,KIND]", LIVE,
-	 "attach only so (session, multi, perf) or see sockets so (sys_enter)", set_probes, 0, 0,
-	 0},
+	{0, "probes", "KIND[,KIND]", LIVE, "attach only so: session, multi or perf", set_probes, 0,
+	 0, 0},
+	{0, "backend", "NAME", LIVE, "see sockets so: auto, tracepoint, kprobe or sys_enter",
+	 set_backend, 0, 0, 0},
 	{0, "plain", NULL, LIVE,
 	 "sockets without TLS, too: the default with -p, --container, -- CMD", set_plain, 0, 1, 0},
 	{0, "no-plain", NULL, LIVE, "only what goes through TLS", set_plain, 0, 0, 0},

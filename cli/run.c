@@ -125,6 +125,7 @@ static int open_source(struct run *r)
 		.plain = wants_plain(cfg),
 		.ends = may_copy_less(r) && filter_ends(cfg->filter, &ends) ? &ends : NULL,
 		.probes = cfg->probes,
+		.backend = cfg->backend,
 		.plain_sites = cfg->plain_sites,
 		.no_return_probes = cfg->no_return_probes,
 		.given = &cfg->given,

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs suites of tests and sums them up: tests/run.sh SUITE...   (lint unit replay seeds kernel e2e)
+# Runs suites of tests and sums them up: tests/run.sh SUITE...   (lint unit replay seeds kernel e2e vm)
 #
 # Every test is a program that prints TAP: "ok ..." and "not ok ..." lines, a plan "1..N" if it likes.
 # A program that ends with an error, in a signal or after its time, prints no result or fewer than it
@@ -114,6 +114,7 @@ for s in "$@"; do
 	unit) suite unit 300 2 -- $(built "$BUILD/san" 'unit/test_*') ;;
 	seeds) suite seeds 120 2 -- $(built "$BUILD/san" 'fuzz/fuzz_*') ;;
 	kernel) suite kernel 300 1 "${sudo[@]}" -- $(built "$BUILD" 'kernel/test_*') tests/kernel/*.sh ;;
+	vm) suite vm 900 1 "${sudo[@]}" -- tests/vm/*.sh ;;
 	e2e) suite e2e 400 1 "${sudo[@]}" -- tests/e2e/*.sh tests/e2e/*.py ;;
 	*) echo "unknown suite $s" >&2 && failed=$((failed + 1)) ;;
 	esac

@@ -28,10 +28,17 @@ struct sock_call {
 	__u8 nocopy;   /* the bytes are in no buffer of the process, or nobody knows which */
 };
 
+/* The system call as its registers tell it: number, arguments 1 to 6, and of Go the goroutine. */
+struct user_call {
+	__u64 nr, arg[7], sp, g;
+	bool in_progress;
+};
+
 /* In the room of struct work. */
 struct sock_work {
 	struct sock_call call;
 	struct move move;
+	struct user_call user; /* the system call that it is seen by, if any */
 };
 
 _Static_assert(sizeof(struct sock_work) <= WORK_BYTES, "it has room");

@@ -9,38 +9,54 @@
 #include "bpf/emit.h"
 #include "bpf/kprobes/sock_kind.h"
 
+/* For a process that is not the one that runs now. */
+static __always_inline void owner_fill(struct ev_hdr *h, __u16 type, __u32 len,
+				       const struct sock_state *k)
+{
+	hdr_fill(h, type, len, k->start_ns);
+	h->tgid = h->tid = k->tgid;
+	h->cgroup_id = 0;
+}
+
 /* The final positions of a socket whose bytes were told. */
 static APART void sock_put_end(const struct sock_state *k)
 {
 	struct proc_state *p = bpf_map_lookup_elem(&procs, &k->tgid);
-	struct ev_conn_end e = {.conn = k->sock, .gen = k->sock};
+	struct ev_conn_end *e;
 
 	if ((k->kind != SOCK_PLAIN && k->kind != SOCK_UDP) || (!k->at.off[0] && !k->at.off[1]))
 		return;
-	hdr_fill(&e.hdr, EV_CONN_END, sizeof(e), k->start_ns);
-	e.hdr.tgid = e.hdr.tid = k->tgid;
-	e.hdr.cgroup_id = 0; /* of whoever runs now */
-	for (int d = 0; d < 2; d++) {
-		e.off[d] = k->at.off[d];
-		e.lost[d] = k->at.lost[d];
+	e = ring_reserve(sizeof(*e));
+	if (!e) {
+		if (p)
+			ADD(p->n.lost_events, 1);
+		return;
 	}
-	if (ring_put(&e, sizeof(e)) && p)
-		ADD(p->n.lost_events, 1);
+	owner_fill(&e->hdr, EV_CONN_END, sizeof(*e), k);
+	e->conn = e->gen = k->sock;
+	for (int d = 0; d < 2; d++) {
+		e->off[d] = k->at.off[d];
+		e->lost[d] = k->at.lost[d];
+	}
+	ring_submit(e, sizeof(*e));
 }
 
 static APART void sock_put_close(const struct sock_state *k)
 {
 	struct proc_state *p = bpf_map_lookup_elem(&procs, &k->tgid);
-	struct ev_sock_close e = {.sock = k->sock};
+	struct ev_sock_close *e;
 
 	sock_put_end(k);
 	if (!k->announced)
 		return;
-	hdr_fill(&e.hdr, EV_SOCK_CLOSE, sizeof(e), k->start_ns);
-	e.hdr.tgid = e.hdr.tid = k->tgid;
-	e.hdr.cgroup_id = 0;
-	if (ring_put(&e, sizeof(e)) && p)
+	e = ring_reserve(sizeof(*e));
+	if (e) {
+		owner_fill(&e->hdr, EV_SOCK_CLOSE, sizeof(*e), k);
+		e->sock = k->sock;
+		ring_submit(e, sizeof(*e));
+	} else if (p) {
 		ADD(p->n.lost_events, 1);
+	}
 }
 
 static __always_inline __u64 sock_ino(const struct sock *sk)
@@ -131,18 +147,22 @@ static __always_inline struct sock *sock_of_fd(__u32 fd)
 /* Tells user space of a socket; it counts as told only once the record found room. */
 static APART void announce(struct proc_state *p, struct sock_state *k, struct sock *sk, __u64 fd)
 {
-	struct ev_sock e = {};
-
-	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
-	e.hdr.flags = k->kind == SOCK_TLS ? EV_SOCK_TLS : 0;
-	e.sock = k->sock;
 	/* The first argument of the system call is the file of this socket, or it is something else. */
-	e.fd = sock_of_fd(fd) == sk ? (__s32)fd : -1;
-	e.accepted = k->opened;
-	addresses_fill(&e, sk);
-	k->rport = e.rport;
-	if (!event_put(p, &e, sizeof(e)))
-		k->announced = 1;
+	bool its_file = sock_of_fd(fd) == sk;
+	struct ev_sock *e = event_reserve(p, sizeof(*e));
+
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	hdr_fill(&e->hdr, EV_SOCK, sizeof(*e), p->start_ns);
+	e->hdr.flags = k->kind == SOCK_TLS ? EV_SOCK_TLS : 0;
+	e->sock = k->sock;
+	e->fd = its_file ? (__s32)fd : -1;
+	e->accepted = k->opened;
+	addresses_fill(e, sk);
+	k->rport = e->rport;
+	ring_submit(e, sizeof(*e));
+	k->announced = 1;
 }
 
 #endif

@@ -7,9 +7,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static APART void called(struct proc_state *p, struct sock_work *w, const struct user_call *u,
-			 __s32 n)
+static APART void called(struct proc_state *p, struct sock_work *w, __s32 n)
 {
+	const struct user_call *u = &w->user;
 	struct sock_call *x = &w->call;
 	struct call_stack *s = calls_open(p, u->g, u->sp);
 	bool udp;
@@ -34,7 +34,6 @@ static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx, __u8
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
 	const struct pt_regs *r;
 	struct sock_work *sw;
-	struct user_call u;
 	struct work *w;
 
 	if (!p)
@@ -42,16 +41,16 @@ static __always_inline int sock_length(struct bpf_raw_tracepoint_args *ctx, __u8
 	r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	if (!r)
 		return 0;
-	user_call_read(&u, r);
 	w = work_take();
 	if (!w) {
 		ADD(p->n.lost_events, 1);
 		return 0;
 	}
 	sw = (struct sock_work *)w->room;
+	user_call_read(&sw->user, r);
 	sw->call =
 		(struct sock_call){.sk = (struct sock *)ctx->args[0], .dir = dir, .flags = flags};
-	called(p, sw, &u, ctx->args[1]);
+	called(p, sw, ctx->args[1]);
 	work_give(w);
 	return 0;
 }
@@ -127,8 +126,9 @@ static APART void sock_calling(struct proc_state *p, struct call_stack *s, struc
  * Without those tracepoints: a call is seen when it begins. That is enough to know whose socket it is, and costs
  * every system call of the machine.
  */
-static APART void calling(struct proc_state *p, struct sock_work *w, const struct user_call *u)
+static APART void calling(struct proc_state *p, struct sock_work *w)
 {
+	const struct user_call *u = &w->user;
 	struct sock_call *x = &w->call;
 	struct call_stack *s = calls_open(p, u->g, u->sp);
 	struct sock_state *k;
@@ -156,24 +156,24 @@ SEC("raw_tp/sys_enter")
 int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct proc_state *p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+	const struct pt_regs *r;
 	struct sock_work *sw;
-	struct user_call u;
-	struct pt_regs r;
 	struct sock *sk;
 	struct work *w;
 
-	if (!p || bpf_probe_read_kernel(&r, sizeof(r), (const void *)ctx->args[0]))
+	if (!p)
 		return 0;
-	user_call_read(&u, &r);
-	if (!is_send(u.nr) && !is_receive(u.nr))
+	r = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (!r || (!is_send(REGS_SYSCALL(r)) && !is_receive(REGS_SYSCALL(r))))
 		return 0;
-	sk = sock_of_fd(u.arg[1]);
+	sk = sock_of_fd(REGS_ARG1(r));
 	w = sk ? work_take() : NULL;
 	if (!w)
 		return 0;
 	sw = (struct sock_work *)w->room;
-	sw->call = (struct sock_call){.sk = sk, .dir = !is_send(u.nr)};
-	calling(p, sw, &u);
+	user_call_read(&sw->user, r);
+	sw->call = (struct sock_call){.sk = sk, .dir = !is_send(sw->user.nr)};
+	calling(p, sw);
 	work_give(w);
 	return 0;
 }

@@ -15,12 +15,6 @@ struct user_msghdr {
 	__u64 name, name_len, iov, iov_count, control, control_len, flags;
 };
 
-/* The system call as its registers tell it: number, arguments 1 to 6, and of Go the goroutine. */
-struct user_call {
-	__u64 nr, arg[7], sp, g;
-	bool in_progress;
-};
-
 /*
  * Which message of its vector a call has come to: every message passes here, so they are counted for each
  * thread. The count begins anew with another call, behind the last message and behind one that failed. A call

@@ -30,8 +30,8 @@ static __always_inline bool sock_speaks_tls(__u64 addr, __u64 sock)
  */
 static __always_inline void prove(struct proc_state *p, struct frame *f)
 {
-	struct ev_sock e = {};
 	struct conn_state *c;
+	struct ev_sock *e;
 	struct conn_key k;
 
 	conn_key_fill(&k, p, f->ctx);
@@ -43,18 +43,21 @@ static __always_inline void prove(struct proc_state *p, struct frame *f)
 		f->proof = PROOF_VOID;
 		return;
 	}
-	hdr_fill(&e.hdr, EV_SOCK, sizeof(e), p->start_ns);
-	e.hdr.flags = EV_SOCK_TLS;
-	e.conn = f->ctx;
-	e.gen = c->at.gen;
-	e.sock = f->sock;
-	e.fd = -1;
 	c->sock = f->sock;
 	c->sock_addr = f->sock_addr;
-	if (event_put(p, &e, sizeof(e)))
-		c->flags &= ~CONN_ANNOUNCED;
-	else
-		c->flags |= CONN_ANNOUNCED;
+	c->flags &= ~CONN_ANNOUNCED;
+	e = event_reserve(p, sizeof(*e));
+	if (!e)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	hdr_fill(&e->hdr, EV_SOCK, sizeof(*e), p->start_ns);
+	e->hdr.flags = EV_SOCK_TLS;
+	e->conn = f->ctx;
+	e->gen = c->at.gen;
+	e->sock = f->sock;
+	e->fd = -1;
+	ring_submit(e, sizeof(*e));
+	c->flags |= CONN_ANNOUNCED;
 }
 
 /* The socket of a data record: proven in this call, or earlier for this generation and still open. */

@@ -13,6 +13,21 @@
 
 static int tests_failed, tests_run;
 
+const char *backends(void)
+{
+	const char *given = getenv("TLSLENS_BACKENDS");
+
+	return given ? given : "tracepoint sys_enter";
+}
+
+bool chosen(int argc, char **argv, const char *group)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], group) == 0)
+			return true;
+	return argc == 1;
+}
+
 void result(bool good, const char *name, const char *more)
 {
 	printf("%sok %d - %s%s%s\n", good ? "" : "not ", ++tests_run, name, *more ? ", " : "",
@@ -314,6 +329,7 @@ void run_scenario(const struct scenario *sc, struct seen *s, struct truth *out)
 				 .ring_mb = sc->ring_mb ? sc->ring_mb : RING_MB_DEFAULT,
 				 .snap_bytes = sc->snap_bytes ? sc->snap_bytes : SNAP_BYTES_DEFAULT,
 				 .probes = sc->probes,
+				 .backend = sc->backend,
 				 .plain_sites = sc->plain_sites,
 				 .plain = sc->plain};
 	int go[2], ready[2];

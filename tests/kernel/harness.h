@@ -64,7 +64,7 @@ struct seen {
 struct scenario {
 	void (*before)(struct truth *); /* in the child, before the probes come; or NULL */
 	void (*run)(struct truth *);
-	const char *probes;
+	const char *probes, *backend;
 	bool plain_sites, plain;
 	bool refuse; /* the first plain socket, then posts truth.step */
 	/* called in the tracer at the first plain record, then the same */
@@ -84,6 +84,10 @@ struct scenario {
 			   (unsigned long long)(a), (unsigned long long)(b)),         \
 		    false))
 
+/* The ways to see sockets that this kernel has, with blanks between, the best first. */
+const char *backends(void);
+/* Whether a group of tests is to run: all are, or those that the arguments name. */
+bool chosen(int argc, char **argv, const char *group);
 /* Prints the line of one test; `more` may be "". */
 void result(bool good, const char *name, const char *more);
 /* 0 when every test was good: the exit status. */

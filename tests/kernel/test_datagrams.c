@@ -356,10 +356,13 @@ static void test_cost(void)
 	seen_free(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	test_families();
-	test_odd();
-	test_cost();
+	if (chosen(argc, argv, "families"))
+		test_families();
+	if (chosen(argc, argv, "odd"))
+		test_odd();
+	if (chosen(argc, argv, "cost"))
+		test_cost();
 	return results_status();
 }

@@ -649,11 +649,15 @@ static void test_left_out(void)
 	seen_free(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	test_families();
-	test_streams();
-	test_late();
-	test_left_out();
+	if (chosen(argc, argv, "families"))
+		test_families();
+	if (chosen(argc, argv, "streams"))
+		test_streams();
+	if (chosen(argc, argv, "late"))
+		test_late();
+	if (chosen(argc, argv, "left out"))
+		test_left_out();
 	return results_status();
 }

@@ -361,14 +361,6 @@ static void test_places(void)
 }
 #endif
 
-static bool is_named(const char *name, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			return true;
-	return argc == 1;
-}
-
 /* The kinds of probe to try may be named, for kernels that have not all of them. */
 int main(int argc, char **argv)
 {
@@ -381,7 +373,7 @@ int main(int argc, char **argv)
 	test_places();
 #endif
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		if (!is_named(ways[i].name, argc, argv))
+		if (!chosen(argc, argv, ways[i].name))
 			continue;
 		test_whole(&ways[i]);
 		test_generations(&ways[i]);

@@ -281,15 +281,15 @@ static void tls_in_tls(struct truth *t)
 	counted(t, 0, 64);
 }
 
-static bool run(void (*what)(struct truth *), const char *probes, struct seen *s, struct truth *t)
+static bool run(void (*what)(struct truth *), const char *backend, struct seen *s, struct truth *t)
 {
-	struct scenario sc = {.run = what, .probes = probes};
+	struct scenario sc = {.run = what, .backend = backend};
 
 	run_scenario(&sc, s, t);
 	return whole(s, t);
 }
 
-static void test_families(const char *probes)
+static void test_families(const char *backend)
 {
 	static const uint8_t v4[16] = {127, 0, 0, 1};
 	static const uint8_t v6[16] = {[15] = 1};
@@ -308,7 +308,7 @@ static void test_families(const char *probes)
 	struct seen s;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		bool good = run(rows[i].run, probes, &s, &t);
+		bool good = run(rows[i].run, backend, &s, &t);
 		const struct ev_sock *k = &s.sock[0];
 		bool tcp = rows[i].family != AF_UNIX;
 
@@ -321,16 +321,16 @@ static void test_families(const char *probes)
 		good &= EXPECT(memcmp(k->laddr, rows[i].addr, 16) == 0) &
 			EXPECT(memcmp(k->raddr, rows[i].addr, 16) == 0);
 		good &= EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1) & EXPECT_EQ(s.unproven, 0);
-		result(good, rows[i].name, probes ? probes : "tracepoints");
+		result(good, rows[i].name, backend);
 		seen_free(&s);
 	}
 }
 
-static void test_changing(const char *probes)
+static void test_changing(const char *backend)
 {
 	struct truth t;
 	struct seen s;
-	bool good = run(changing, probes, &s, &t);
+	bool good = run(changing, backend, &s, &t);
 
 	good &= EXPECT_EQ(s.socks, 2) & EXPECT_EQ(s.nested, 2) & EXPECT_EQ(s.cached, 0) &
 		EXPECT_EQ(s.unproven, 2);
@@ -338,45 +338,43 @@ static void test_changing(const char *probes)
 	good &= EXPECT(s.sock[0].sock != s.sock[1].sock) &
 		EXPECT_EQ(s.sock[0].lport, t.note[NOTE_LPORT]) &
 		EXPECT_EQ(s.sock[1].lport, t.note[NOTE_LPORT2]) & EXPECT(s.sock_closes >= 1);
-	result(good, "a socket's proof ends with it", probes ? probes : "tracepoints");
+	result(good, "a socket's proof ends with it", backend);
 	seen_free(&s);
 }
 
-static void test_evidence(const char *probes)
+static void test_evidence(const char *backend)
 {
 	struct truth t;
 	struct seen s;
 	bool good;
 
-	good = run(by_handshake, probes, &s, &t);
+	good = run(by_handshake, backend, &s, &t);
 	good &= EXPECT_EQ(s.socks, 1) & EXPECT_EQ(s.nested, 0) & EXPECT_EQ(s.cached, 2);
-	result(good, "a handshake's calls are proof", probes ? probes : "tracepoints");
+	result(good, "a handshake's calls are proof", backend);
 	seen_free(&s);
 
-	good = run(unrelated, probes, &s, &t);
+	good = run(unrelated, backend, &s, &t);
 	good &= EXPECT_EQ(s.socks, 0) & EXPECT_EQ(s.unproven, 2);
-	result(good, "calls beside a TLS call are none", probes ? probes : "tracepoints");
+	result(good, "calls beside a TLS call are none", backend);
 	seen_free(&s);
 
-	good = run(with_another, probes, &s, &t);
+	good = run(with_another, backend, &s, &t);
 	good &= EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1) & EXPECT_EQ(s.unproven, 5) &
 		EXPECT_EQ(s.bindings, 1) & EXPECT_EQ(s.other_sock, 0) & EXPECT_EQ(s.socks, 2);
 	for (size_t i = 0; i < s.socks && i < 2; i++)
 		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
-	result(good, "another socket within the call: never taken for the context's",
-	       probes ? probes : "tracepoints");
+	result(good, "another socket within the call: never taken for the context's", backend);
 	seen_free(&s);
 
-	good = run(only_another, probes, &s, &t);
+	good = run(only_another, backend, &s, &t);
 	good &= EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1) & EXPECT_EQ(s.unproven, 4) &
 		EXPECT_EQ(s.bindings, 1) & EXPECT_EQ(s.other_sock, 0);
 	for (size_t i = 0; i < s.socks && i < 2; i++)
 		good &= (s.sock[i].sock == s.bound) == (s.sock[i].lport == t.note[NOTE_LPORT]);
-	result(good, "a socket without TLS within the call is nobody's",
-	       probes ? probes : "tracepoints");
+	result(good, "a socket without TLS within the call is nobody's", backend);
 	seen_free(&s);
 
-	good = run(through_memory, probes, &s, &t);
+	good = run(through_memory, backend, &s, &t);
 	/* and one before its own socket call in the same TLS call */
 	good &= EXPECT_EQ(s.ciphers, SEND_WAYS + 1) & EXPECT_EQ(s.sends, SEND_WAYS) &
 		EXPECT_EQ(s.send.got, EV_CIPHER_BYTES) & EXPECT_EQ(s.socks, 1) &
@@ -384,24 +382,28 @@ static void test_evidence(const char *probes)
 		EXPECT_EQ(s.sock[0].lport, t.note[NOTE_LPORT]) &
 		EXPECT(memcmp(s.cipher.bytes, s.send_bytes, EV_CIPHER_BYTES) == 0) &
 		EXPECT_EQ(s.unproven, SEND_WAYS) & EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.cached, 1);
-	result(good, "a memory BIO's record, and the sends that begin with it",
-	       probes ? probes : "tracepoints");
+	result(good, "a memory BIO's record, and the sends that begin with it", backend);
 	seen_free(&s);
 
-	good = run(tls_in_tls, probes, &s, &t);
+	good = run(tls_in_tls, backend, &s, &t);
 	good &= EXPECT_EQ(s.socks, 1) & EXPECT_EQ(s.nested, 1) & EXPECT_EQ(s.unproven, 1);
-	result(good, "TLS in TLS: the inner connection's", probes ? probes : "tracepoints");
+	result(good, "TLS in TLS: the inner connection's", backend);
 	seen_free(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	static const char *const probes[] = {NULL, "session,multi,perf,sys_enter"};
+	char each[64];
 
-	for (int i = 0; i < 2; i++) {
-		test_families(probes[i]);
-		test_changing(probes[i]);
-		test_evidence(probes[i]);
+	for (const char *p = backends(); *p; p += strspn(p, " ")) {
+		snprintf(each, sizeof(each), "%.*s", (int)strcspn(p, " "), p);
+		p += strlen(each);
+		if (chosen(argc, argv, "families"))
+			test_families(each);
+		if (chosen(argc, argv, "changing"))
+			test_changing(each);
+		if (chosen(argc, argv, "evidence"))
+			test_evidence(each);
 	}
 	return results_status();
 }

@@ -221,10 +221,12 @@ static void test_flags(void **state)
 	assert_int_equal(g.cfg.body_bytes, 10);
 	assert_false(g.cfg.no_redact);
 	config_free(&g.cfg);
-	accept_line(&g, "-p 1 --probes perf,sys_enter");
-	assert_string_equal(g.cfg.probes, "perf,sys_enter");
+	accept_line(&g, "-p 1 --probes perf,multi --backend sys_enter");
+	assert_string_equal(g.cfg.probes, "perf,multi");
+	assert_string_equal(g.cfg.backend, "sys_enter");
 	config_free(&g.cfg);
 	refuse_line("-p 1 --probes sys_enter", "--probes takes");
+	refuse_line("-p 1 --backend fentry", "--backend is");
 	refuse_line("-p 1 --probes perf,", "--probes takes");
 	refuse_line("-p 1 --probes per", "--probes takes");
 	accept_line(&g, "-p 1 --sites entry");
