@@ -10,7 +10,8 @@ columns=100
 
 # on_screen WHAT: the next start_tracing draws into $work/screen
 on_screen() {
-	printf '#!/bin/sh\nexec python3 %q %s %q %s %q "$@"\n' "$here/screen.py" $columns "$work/screen" "$1" "$tool" >"$program"
+	printf '#!/bin/sh\nexec python3 %q %s %q %s %q "$@"\n' "$here/screen.py" $columns "$work/screen" "$1" "$tool" \
+		>"$program"
 	chmod +x "$program"
 	rm -f "$work/screen"
 }
