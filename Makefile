@@ -30,7 +30,8 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
 	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml \
 	qemu-system-x86 busybox-static cpio libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils \
-	procps util-linux runc chromium
+	procps util-linux runc chromium rustc cargo librust-rustls-dev \
+	librust-rustls-pemfile-dev
 # Used from a folder: installed, they would take the place of the machine's own, and of each other.
 UNPACK_TEST = rsyslog syslog-ng-core
 

@@ -18,6 +18,7 @@
  * Bit 55: counts only on contexts whose FN_NEW was seen: the function serves other things than TLS, too.
  * Bit 56: the process switches stacks within calls (capture/returns.h).
  * Bit 57: the function was found by the shape of its code: bpf/proof.h.
+ * Bit 58: the context is a part of another one: bpf/uprobes/whole.h.
  */
 #ifndef TLSLENS_BPF_COOKIE_H
 #define TLSLENS_BPF_COOKIE_H
@@ -36,7 +37,8 @@ enum fn_kind {
 		6, /* moves plaintext out that is in no buffer: a gap of the returned length */
 	FN_HANDSHAKE = 7, /* no plaintext; its socket calls prove the peer */
 	FN_CIPHER = 8,	  /* takes ciphertext from the TLS call around it (entry only) */
-	FN_BEGIN = 9, /* a handshake, with which the context of ctx_arg starts anew at offset 0 */
+	FN_BEGIN = 9,  /* a handshake, with which the context of ctx_arg starts anew at offset 0 */
+	FN_WHOLE = 10, /* tells of which context the thread uses a part next (entry only) */
 };
 
 /* How the number of bytes moved comes back. */
@@ -52,6 +54,9 @@ enum len_shape {
 		6, /* as LEN_RET; out_arg holds flags, and MSG_PEEK in them moves nothing */
 	LEN_RET_OF_DATA = 7, /* as LEN_RET_LONG; out_arg holds the content type of TLS records:
 			      * what is not application data does not count */
+	LEN_PAIR_IF_0 =
+		8, /* Rust's Result<usize, _> at out_arg: two words, the second when the first is 0 */
+	LEN_RET_PAIR_IF_0 = 9, /* the same in the registers of results */
 };
 
 #define COOKIE(lib, fn, kind, shape, ctx, buf, len, out)                                \
@@ -74,6 +79,7 @@ enum len_shape {
 #define COOKIE_KNOWN_ONLY (1ull << 55)
 #define COOKIE_STACKS (1ull << 56)
 #define COOKIE_UNPROVEN (1ull << 57)
+#define COOKIE_PART (1ull << 58)
 
 #define COOKIE_SP_BYTES(c) (((c) >> 41 & 0xfff) * 8)
 #define COOKIE_IS_INSIDE(c) ((c) >> 53 & 1)
@@ -81,6 +87,7 @@ enum len_shape {
 #define COOKIE_IS_KNOWN_ONLY(c) ((c) >> 55 & 1)
 #define COOKIE_HAS_STACKS(c) ((c) >> 56 & 1)
 #define COOKIE_IS_UNPROVEN(c) ((c) >> 57 & 1)
+#define COOKIE_IS_PART(c) ((c) >> 58 & 1)
 /* The function alone, wherever in it the probe sits. */
 #define COOKIE_FUNCTION(c) ((c) & ((1ull << 41) - 1))
 

@@ -21,6 +21,7 @@ struct pt_regs {
 #define REGS_ARG5(r) ((r)->r8)
 #define REGS_ARG6(r) ((r)->r9)
 #define REGS_RET(r) ((r)->ax)
+#define REGS_RET2(r) ((r)->dx)
 /* Go's register ABI (since 1.17): results come back in the same registers as the first arguments. */
 #define REGS_GO_ARG1(r) ((r)->ax)
 #define REGS_GO_ARG2(r) ((r)->bx)
@@ -60,6 +61,7 @@ struct pt_regs {
 #define REGS_ARG5(r) ((r)->regs[4])
 #define REGS_ARG6(r) ((r)->regs[5])
 #define REGS_RET(r) ((r)->regs[0])
+#define REGS_RET2(r) ((r)->regs[1])
 #define REGS_GO_ARG1(r) ((r)->regs[0])
 #define REGS_GO_ARG2(r) ((r)->regs[1])
 #define REGS_GO_ARG3(r) ((r)->regs[2])

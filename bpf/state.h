@@ -67,9 +67,9 @@ struct proc_counts {
 /* Key: tgid. Being here is what makes a process traced. */
 struct proc_state {
 	__u64 start_ns;
-	__u64 epoch; /* CLOCK_MONOTONIC of the execve: contexts of an earlier image never match */
-	__u32 flags; /* enum proc_flag */
-	__u32 pad;
+	__u64 epoch;   /* CLOCK_MONOTONIC of the execve: contexts of an earlier image never match */
+	__u32 flags;   /* enum proc_flag */
+	__u32 part_at; /* where in a context the part lies that is read through, 0: not known yet */
 	__u64 watch_until_ns; /* sends are looked at: a context needs its socket found */
 	struct proc_counts n;
 };
@@ -139,6 +139,7 @@ struct frame {
  */
 struct call_stack {
 	__u64 base; /* what stack pointers count from: 0, or the upper end of the goroutine's stack */
+	__u64 whole; /* the context of the last FN_WHOLE */
 	__u32 depth;
 	__u32 pad;
 	struct frame frame[CALL_DEPTH];

@@ -130,7 +130,7 @@ static char *linked_in(struct elf_file *e, const struct tls_lib *lib)
 {
 	if (!lib->version_mark || elf_each_dynamic(e, DT_NEEDED, is_library, &lib) > 0)
 		return NULL;
-	return elf_find_version(e, lib->version_mark);
+	return resolve_version(e, lib);
 }
 
 /* Why a program that maps no TLS functions of its own may still speak TLS. */
@@ -139,8 +139,10 @@ static char *explain(struct elf_file *e)
 	for (unsigned int lib = 0; tls_libs[lib].name; lib++) {
 		char *why = NULL, *version = linked_in(e, &tls_libs[lib]);
 
-		if (version &&
-		    asprintf(&why, "%s seems to be linked in, but without symbols", version) < 0)
+		if (version && asprintf(&why, "%s seems to be linked in, but %s", version,
+					elf_has_section(e, ".symtab")
+						? "without the functions that are known of it"
+						: "without symbols") < 0)
 			why = NULL;
 		free(version);
 		if (why)

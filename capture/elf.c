@@ -158,6 +158,24 @@ static bool is_function(struct elf_file *e, const GElf_Sym *sym)
 	       elf_is_code(e, sym->st_value);
 }
 
+#define RUST_HASH "17h"
+#define RUST_HASH_DIGITS 16
+
+/* "_ZN4core3fmt17h0123456789abcdefE", and what LLVM may add to that: .llvm.1234 */
+static bool is_named(const struct elf_symbol *s, const char *name)
+{
+	size_t n = strlen(s->name);
+	const char *end;
+
+	if (!s->rust)
+		return strcmp(s->name, name) == 0;
+	if (strncmp(name, s->name, n) != 0 || strncmp(name + n, RUST_HASH, strlen(RUST_HASH)) != 0)
+		return false;
+	name += n + strlen(RUST_HASH);
+	end = name + strspn(name, "0123456789abcdef");
+	return end - name == RUST_HASH_DIGITS && end[0] == 'E' && (!end[1] || end[1] == '.');
+}
+
 static void take_symbol(const GElf_Sym *sym, const char *name, const char *where,
 			struct elf_symbol *syms, size_t count)
 {
@@ -166,7 +184,7 @@ static void take_symbol(const GElf_Sym *sym, const char *name, const char *where
 							     : RANK_GLOBAL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (syms[i].rank < rank && strcmp(syms[i].name, name) == 0) {
+		if (syms[i].rank < rank && is_named(&syms[i], name)) {
 			syms[i].rank = rank;
 			syms[i].addr = sym->st_value;
 			syms[i].size = sym->st_size;

@@ -25,6 +25,7 @@ void elf_close(struct elf_file *e);
 /* A symbol to look for; addr and size are 0 when the file does not define it. */
 struct elf_symbol {
 	const char *name; /* borrowed */
+	bool rust;	  /* a hash and E follow the name, as rustc mangles it */
 	uint64_t addr;
 	uint64_t size;	   /* as the symbol says; 0 when it does not */
 	const char *where; /* static: the table that defines it, or NULL */

@@ -13,6 +13,7 @@
 #include <Zydis/Zydis.h>
 #endif
 
+#include "capture/code.h"
 #include "capture/go_program.h"
 #include "capture/shape.h"
 #include "capture/tls_libs.h"
@@ -141,6 +142,19 @@ static void find_in_go_table(struct elf_file *e, struct elf_symbol *syms, unsign
 	}
 }
 
+/* Which variants of its functions a file has, by the code of the first one; 0: there are none, or none is known. */
+static int variant_of(struct elf_file *e, const struct tls_func *funcs, unsigned int n,
+		      const struct elf_symbol *first)
+{
+	struct unwind_extent at = {first->addr, first->addr + first->size};
+	int used = n && funcs[0].variant && first->addr ? code_arguments(e, &at) : 0;
+
+	for (unsigned int i = 0; i < n && used > 0; i++)
+		if (funcs[i].variant && used >> (funcs[i].variant - 1) == 1)
+			return funcs[i].variant;
+	return 0;
+}
+
 /*
  * Fills addr[i] for each function, 0 where there is none, skip[i] where none is to be expected,
  * and *where with the table that defines the first, which every row requires.
@@ -150,18 +164,24 @@ static void find_functions(struct elf_file *e, const struct tls_lib *lib, unsign
 {
 	const struct tls_func *funcs = lib->funcs;
 	struct elf_symbol syms[2 * FUNCS_MAX];
+	int variant;
 
 	for (unsigned int i = 0; i < n; i++) {
 		syms[i].name = funcs[i].symbol;
+		syms[i].rust = syms[n + i].rust = funcs[i].find == FIND_RUST;
 		syms[n + i].name = funcs[i].with ? funcs[i].with : funcs[i].symbol;
 	}
 	elf_find_symbols(e, syms, (size_t)2 * n);
 	if (lib->abi == ABI_GO && n && !syms[0].addr)
 		find_in_go_table(e, syms, n);
+	variant = variant_of(e, funcs, n, &syms[0]);
 	for (unsigned int i = 0; i < n; i++) {
-		skip[i] = funcs[i].with && !syms[n + i].addr;
-		size[i] = funcs[i].find == FIND_SYMBOL ? syms[i].size : 0;
+		skip[i] = (funcs[i].with && !syms[n + i].addr) ||
+			  (variant && funcs[i].variant && funcs[i].variant != variant);
+		size[i] = funcs[i].find != FIND_TABLE_SLOT ? syms[i].size : 0;
 		if (skip[i])
+			addr[i] = 0;
+		else if (funcs[i].variant && !variant)
 			addr[i] = 0;
 		else if (funcs[i].find == FIND_TABLE_SLOT)
 			addr[i] = table_slot(e, syms[i].addr, funcs[i].slot);
@@ -174,7 +194,7 @@ static void find_functions(struct elf_file *e, const struct tls_lib *lib, unsign
 
 static enum site_role role_of(enum fn_kind kind)
 {
-	return kind == FN_FREE || kind == FN_RESET ? SITE_ENTRY : SITE_SESSION;
+	return kind == FN_FREE || kind == FN_RESET || kind == FN_WHOLE ? SITE_ENTRY : SITE_SESSION;
 }
 
 static void add_missing(struct tls_file *f, const char *symbol)
@@ -223,6 +243,8 @@ static void plan_site(struct elf_file *e, const struct tls_func *func, uint64_t 
 		return;
 	if (s->role == SITE_ENTRY)
 		s->plan = (struct site_plan){.why = "is seen at its entry only"};
+	else if (func->shape == LEN_RET_PAIR_IF_0)
+		s->plan = (struct site_plan){.why = "returns in two registers"};
 	else if (n != size)
 		s->plan = (struct site_plan){.why = size ? "is too long" : "is of unknown length"};
 	for (size_t i = 0; i <= s->plan.return_count; i++)
@@ -275,6 +297,17 @@ static void add_site(struct elf_file *e, struct tls_file *f, unsigned int fn, ui
 	}
 }
 
+char *resolve_version(struct elf_file *e, const struct tls_lib *lib)
+{
+	char *version = elf_find_version(e, lib->version_mark);
+
+	if (version && *version == '/') {
+		memmove(version, version + 1, strlen(version));
+		version[strcspn(version, "/")] = '\0';
+	}
+	return version;
+}
+
 static bool has_required(const struct tls_file *f, const struct tls_func *funcs)
 {
 	for (size_t i = 0; i < f->missing_count; i++)
@@ -310,7 +343,7 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 
 	find_functions(e, row, n, addr, size, skip, &where);
 	for (unsigned int i = 0; i < n; i++)
-		if (row->funcs[i].required && !addr[i])
+		if (row->funcs[i].required && !skip[i] && !addr[i])
 			return -ENOENT;
 	if (make_file(lib, where, n, &made) < 0)
 		return -ENOMEM;
@@ -323,7 +356,7 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f)
 		return -ENOENT;
 	}
 	made.version = row->abi == ABI_GO  ? go_version(e)
-		       : row->version_mark ? elf_find_version(e, row->version_mark)
+		       : row->version_mark ? resolve_version(e, row)
 					   : NULL;
 	made.build_id = elf_build_id(e);
 	*f = made;
@@ -380,8 +413,7 @@ int resolve_shapes(struct elf_file *e, unsigned int lib, struct tls_file *f, con
 		   const char **why)
 {
 	const struct tls_lib *row = &tls_libs[lib];
-	char *version =
-		row->shapes && row->version_mark ? elf_find_version(e, row->version_mark) : NULL;
+	char *version = row->shapes && row->version_mark ? resolve_version(e, row) : NULL;
 	struct tls_file made = *f;
 	int rc = -ENOENT;
 

@@ -8,6 +8,8 @@
 #include "capture/elf.h"
 #include "capture/site.h"
 
+struct tls_lib;
+
 /*
  * Fills f->lib, version, build_id, sites and missing. -ENOENT: the file lacks a required function
  * and is not this library; -ENOMEM. f is untouched on error.
@@ -20,5 +22,8 @@ int resolve_sites(struct elf_file *e, unsigned int lib, struct tls_file *f);
  */
 int resolve_shapes(struct elf_file *e, unsigned int lib, struct tls_file *f, const char **name,
 		   const char **why);
+
+/* What a file says of the version of a library with a mark that is in it; owned, or NULL. */
+char *resolve_version(struct elf_file *e, const struct tls_lib *lib);
 
 #endif

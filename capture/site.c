@@ -20,7 +20,7 @@ const char *site_function(const struct site *s)
 {
 	if (s->name)
 		return s->name;
-	return tls_libs[COOKIE_LIB(s->cookie)].funcs[COOKIE_FN(s->cookie)].symbol;
+	return tls_func_name(&tls_libs[COOKIE_LIB(s->cookie)].funcs[COOKIE_FN(s->cookie)]);
 }
 
 void tls_file_clear(struct tls_file *f)

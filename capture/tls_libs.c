@@ -386,6 +386,76 @@ static const struct tls_func go_funcs[] = {
 	{.symbol = NULL},
 };
 
+/*
+ * rustls 0.20. What is sent is given to the state of the connection; what is read is taken from a buffer in it. The
+ * context begins when the handshake is over: before, it is moved about. read() and write_tls() return a
+ * Result<usize> of two words: in memory, whose address is then the first argument, or, by later compilers, in
+ * registers.
+ */
+static const char *const rustls_sonames[] = {NULL};
+
+#define RUSTLS_READ "_ZN54_$LT$rustls..conn..Reader$u20$as$u20$std..io..Read$GT$4read"
+#define RUSTLS_STATE "_ZN6rustls4conn11CommonState"
+
+static const struct tls_func rustls_funcs[] = {
+	{.symbol = RUSTLS_READ,
+	 .name = "Reader::read",
+	 .find = FIND_RUST,
+	 .variant = 4,
+	 .required = true,
+	 .kind = FN_READ,
+	 .shape = LEN_PAIR_IF_0,
+	 .part = true,
+	 .out_arg = 1,
+	 .ctx_arg = 2,
+	 .buf_arg = 3,
+	 .len_arg = 4},
+	{.symbol = RUSTLS_READ,
+	 .name = "Reader::read",
+	 .find = FIND_RUST,
+	 .variant = 3,
+	 .required = true,
+	 .kind = FN_READ,
+	 .shape = LEN_RET_PAIR_IF_0,
+	 .part = true,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = RUSTLS_STATE "19send_some_plaintext",
+	 .name = "CommonState::send_some_plaintext",
+	 .find = FIND_RUST,
+	 .required = true,
+	 .kind = FN_WRITE,
+	 .shape = LEN_RET_LONG,
+	 .ctx_arg = 1,
+	 .buf_arg = 2,
+	 .len_arg = 3},
+	{.symbol = RUSTLS_STATE "16current_io_state",
+	 .name = "CommonState::current_io_state",
+	 .find = FIND_RUST,
+	 .required = true,
+	 .kind = FN_WHOLE,
+	 .ctx_arg = 2},
+	{.symbol = RUSTLS_STATE "22start_outgoing_traffic",
+	 .name = "CommonState::start_outgoing_traffic",
+	 .find = FIND_RUST,
+	 .kind = FN_RESET,
+	 .ctx_arg = 1},
+	{.symbol = RUSTLS_STATE "9write_tls",
+	 .name = "CommonState::write_tls",
+	 .find = FIND_RUST,
+	 .variant = 4,
+	 .kind = FN_HANDSHAKE,
+	 .ctx_arg = 2},
+	{.symbol = RUSTLS_STATE "9write_tls",
+	 .name = "CommonState::write_tls",
+	 .find = FIND_RUST,
+	 .variant = 3,
+	 .kind = FN_HANDSHAKE,
+	 .ctx_arg = 1},
+	{.symbol = NULL},
+};
+
 const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = openssl_sonames,
@@ -405,6 +475,10 @@ const struct tls_lib tls_libs[] = {
 	 .funcs = libcrypto_funcs,
 	 .auxiliary = true},
 	{.name = "go", .sonames = go_sonames, .funcs = go_funcs, .abi = ABI_GO},
+	{.name = "rustls",
+	 .sonames = rustls_sonames,
+	 .funcs = rustls_funcs,
+	 .version_mark = "/rustls-"},
 	{.name = NULL},
 };
 
@@ -418,10 +492,15 @@ enum tls_abi tls_lib_abi(unsigned int lib)
 	return lib == TLS_LIB_GIVEN ? ABI_C : tls_libs[lib].abi;
 }
 
+const char *tls_func_name(const struct tls_func *f)
+{
+	return f->name ? f->name : f->symbol;
+}
+
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn)
 {
 	const struct tls_func *f = &tls_libs[lib].funcs[fn];
 
 	return COOKIE(lib, fn, f->kind, f->shape, f->ctx_arg, f->buf_arg, f->len_arg, f->out_arg) |
-	       (f->known_only ? COOKIE_KNOWN_ONLY : 0);
+	       (f->known_only ? COOKIE_KNOWN_ONLY : 0) | (f->part ? COOKIE_PART : 0);
 }

@@ -16,6 +16,7 @@ enum find_by {
 	FIND_TABLE_SLOT =
 		1, /* `symbol` returns the address of a constant table of pointers; the function
 			      * is at index `slot` of it (BIO_METHOD of BIO_f_ssl) */
+	FIND_RUST, /* its symbol without the hash at the end */
 };
 
 struct tls_func {
@@ -28,6 +29,10 @@ struct tls_func {
 	uint8_t slot;
 	bool known_only; /* of contexts whose FN_NEW was seen: it serves other things than TLS, too */
 	const char *with; /* looked for only in files that define this symbol too, or NULL */
+	const char *name; /* for people, where the symbol is not; else NULL */
+	bool part; /* ctx_arg points to a pointer to a part of the context: bpf/uprobes/whole.h */
+	uint8_t variant; /* taken only where this is the last argument that the code of the row's first
+			  * function uses: how results come back differs; 0: always */
 };
 
 /* How its functions take their arguments: which programs serve it. */
@@ -45,7 +50,8 @@ struct tls_lib {
 	const struct tls_func *funcs; /* terminated by symbol == NULL */
 	enum tls_abi abi;
 	bool auxiliary;		  /* moves no plaintext: alone in a process it is no TLS library */
-	const char *version_mark; /* what its version string begins with, before a digit, or NULL */
+	const char *version_mark; /* what its version string begins with, before a digit, or NULL;
+				   * one that begins with / is a part of a path */
 	const struct shape *const
 		*shapes; /* without symbols: capture/shape.h; NULL, or NULL-terminated */
 };
@@ -58,6 +64,8 @@ extern const struct tls_lib tls_libs[];
 const char *tls_lib_name(unsigned int lib);
 enum tls_abi tls_lib_abi(unsigned int lib);
 
+/* For people. */
+const char *tls_func_name(const struct tls_func *f);
 uint64_t tls_func_cookie(unsigned int lib, unsigned int fn);
 
 #endif

@@ -69,7 +69,7 @@ static __always_inline int depth_around(const struct call_stack *s, const struct
 /* How many bytes the call moved; 0 when it failed. */
 static __always_inline __u64 moved(struct proc_state *p, const struct frame *f, __u64 ret)
 {
-	__u64 n = 0;
+	__u64 n = 0, pair[2];
 
 	switch (COOKIE_SHAPE(f->cookie)) {
 	case LEN_RET_UNLESS_PEEK:
@@ -80,6 +80,13 @@ static __always_inline __u64 moved(struct proc_state *p, const struct frame *f, 
 	case LEN_RET:
 		n = (__s32)ret > 0 ? (__u32)ret : 0;
 		return n;
+	case LEN_PAIR_IF_0:
+		if (bpf_probe_read_user(pair, sizeof(pair), (const void *)f->out)) {
+			ADD(p->n.lost_events, 1);
+			return 0;
+		}
+		return pair[0] == 0 && pair[1] <= f->len ? pair[1] : 0;
+	case LEN_RET_PAIR_IF_0:
 	case LEN_RET_LONG:
 	case LEN_RET_OF_DATA:
 		return (__s64)ret > 0 ? ret : 0;

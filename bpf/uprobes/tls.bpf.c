@@ -14,6 +14,7 @@
 #include "bpf/segments.h"
 #include "bpf/uprobes/call_end.h"
 #include "bpf/uprobes/stacks.h"
+#include "bpf/uprobes/whole.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -28,17 +29,6 @@ static __always_inline void args_read(struct args *a, const struct pt_regs *regs
 	a->v[4] = REGS_ARG4(regs);
 	a->v[5] = REGS_ARG5(regs);
 	a->v[6] = REGS_ARG6(regs);
-}
-
-static __always_inline struct call_stack *calls_of_thread(void)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	struct call_stack *s = bpf_map_lookup_elem(&calls, &id);
-
-	if (s)
-		return s;
-	bpf_map_update_elem(&calls, &id, &no_calls, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&calls, &id);
 }
 
 /* In a scratch buffer: the stack has no room for it. */
@@ -96,6 +86,15 @@ static APART int call_enter(const struct pt_regs *regs, __u64 cookie)
 		return NO_RETURN;
 	args_read(&a, regs);
 	f.ctx = a.v[COOKIE_CTX(cookie) & 7];
+	if (kind == FN_WHOLE) {
+		whole_seen(f.ctx);
+		return NO_RETURN;
+	}
+	if (COOKIE_IS_PART(cookie)) {
+		f.ctx = whole_of(p, f.ctx);
+		if (!f.ctx)
+			goto lost;
+	}
 	if (kind == FN_FREE || kind == FN_RESET) {
 		if (f.ctx) {
 			conn_key_fill(&k, p, f.ctx);
@@ -147,6 +146,13 @@ lost:
 	return NO_RETURN;
 }
 
+static __always_inline __u64 length_returned(const struct pt_regs *regs, __u64 cookie)
+{
+	if (COOKIE_SHAPE(cookie) != LEN_RET_PAIR_IF_0)
+		return REGS_RET(regs);
+	return REGS_RET(regs) ? 0 : REGS_RET2(regs);
+}
+
 static __always_inline void call_new(struct proc_state *p, const struct frame *f, __u64 ret)
 {
 	struct conn_key k;
@@ -182,7 +188,7 @@ static APART int call_return(const struct pt_regs *regs, __u64 sp, __u64 cookie)
 			return 0;
 	}
 	if (kind == FN_WRITE || kind == FN_READ || kind == FN_SENDFILE)
-		total = moved(p, &f, REGS_RET(regs));
+		total = moved(p, &f, length_returned(regs, cookie));
 	believed = call_is_believed(p, &f, total);
 	if (believed && f.proof == PROOF_SOLE)
 		prove(p, &f);

@@ -54,6 +54,14 @@ build_go() {
 		go build -o "$work/$name" "$@" "$here/talk/talk.go"
 }
 
+# With the crates of the distribution; those are compiled once.
+build_rust() {
+	cp -r "$here/talk/$1" "$work/$1.crate"
+	(cd "$work/$1.crate" && CARGO_HOME=$work/cargo CARGO_TARGET_DIR=$BUILD/cargo cargo build --quiet --release --offline \
+		--config 'source.crates-io.replace-with="dist"' \
+		--config 'source.dist.directory="/usr/share/cargo/registry"') && cp "$BUILD/cargo/release/talk" "$work/$1"
+}
+
 # serve COMMAND...: starts a server that prints its port; sets $server and $port
 serve() {
 	rm -f "$work/port"
@@ -85,6 +93,8 @@ both() {
 	server "$@"
 }
 
+build_rust rustls & # takes longest
+rust=$!
 make_certificate
 build plain openssl -lssl -lcrypto
 build boringssl openssl -I/usr/include/android -L"$android" -Wl,-rpath,"$android" -lssl -lcrypto
@@ -108,6 +118,8 @@ both wolfssl shared wolfssl "wolfSSL $(dpkg-query -W -f '${source:Version}' libw
 both mbedtls shared mbedtls "Mbed TLS $(version libmbedtls-dev)"
 both go "static, symbols in .symtab" go "$(go env GOVERSION)"
 both go "static, stripped" go-stripped "$(go env GOVERSION)"
+wait $rust
+both rustls "static, symbols in .symtab" rustls "rustls $(version librust-rustls-dev)"
 client nss shared nss "NSS $(version libnss3)"
 
 cp "$work/static" "$work/bare" && strip "$work/bare"
@@ -118,6 +130,13 @@ serve "$work/plain" server "$work/cert.pem" "$work/key.pem"
 	>"$work/out" 2>"$work/err"
 row openssl "static, stripped, --debug-file" "a client of ours" "OpenSSL $(version libssl-dev)" \
 	client "$work/json" /hello
+
+strip -o "$work/rustls-bare" "$work/rustls"
+serve "$work/rustls-bare" server "$work/cert.pem" "$work/key.pem"
+"$program" doctor -p "$server" >"$work/out"
+check "rustls, stripped: doctor says why not" grep -q 'rustls-bare: rustls-[0-9.]* seems to be linked in, but without symbols' \
+	"$work/out"
+kill "$server"
 
 # A library that nobody knows: no symbols; the user says at which offsets its functions are.
 offset_of() { # addresses of code are offsets in files as ld lays them out

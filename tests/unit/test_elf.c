@@ -172,6 +172,39 @@ static void hidden_and_local_symbols_are_found(void **state)
 	}
 }
 
+/* With the hash that rustc adds, and what LLVM may add behind it. */
+static void names_of_rust_are_found(void **state)
+{
+	static const char *const source =
+		"void a(void) __asm__(\"_ZN1a1b17h0123456789abcdefE.llvm.42\"); void a(void) {}"
+		"void c(void) __asm__(\"_ZN1a1c17h0123456789abcdef0E\"); void c(void) {}"
+		"void d(void) __asm__(\"_ZN1a1d1e17h0123456789abcdefE\"); void d(void) {}"
+		"void f(void) __asm__(\"_ZN1a1f17h0123456789abcdefE\"); void f(void) {}";
+	struct elf_symbol syms[] = {{.name = "_ZN1a1b", .rust = true},
+				    {.name = "_ZN1a1c", .rust = true},
+				    {.name = "_ZN1a1d", .rust = true},
+				    {.name = "_ZN1a1f", .rust = true},
+				    {.name = "_ZN1a1f"}};
+	char path[512];
+	struct built b;
+	FILE *f;
+
+	(void)state;
+	scratch_make(b.dir, sizeof(b.dir));
+	snprintf(path, sizeof(path), "%s/rust.c", b.dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(source, f);
+	fclose(f);
+	compile(b.dir, ARGS("-shared", "-fPIC", "rust.c", "-o", "out"));
+	snprintf(path, sizeof(path), "%s/out", b.dir);
+	b.e = open_path(path, &b.fd);
+	elf_find_symbols(b.e, syms, 5);
+	assert_true(syms[0].addr && !syms[1].addr && !syms[2].addr && syms[3].addr &&
+		    !syms[4].addr);
+	built_free(&b);
+}
+
 static void an_import_is_not_a_definition(void **state)
 {
 	struct elf_symbol sym = {.name = "SSL_read"};
@@ -424,6 +457,7 @@ int main(void)
 		cmocka_unit_test(symbols_are_where_the_dynamic_linker_puts_them),
 		cmocka_unit_test(dynamic_strings_and_build_id_are_read),
 		cmocka_unit_test(hidden_and_local_symbols_are_found),
+		cmocka_unit_test(names_of_rust_are_found),
 		cmocka_unit_test(an_import_is_not_a_definition),
 		cmocka_unit_test(imports_are_told_from_definitions),
 		cmocka_unit_test(a_stripped_static_program_says_so),
