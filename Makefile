@@ -28,7 +28,7 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	nghttp2-proxy haproxy python3-h2 python3-aiohttp python3-httpx python3-grpcio g++ libgrpc++-dev libprotobuf-dev \
 	protobuf-compiler-grpc python3-websockets node-ws iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
-	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml \
+	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml zstd \
 	qemu-system-x86 busybox-static cpio libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils \
 	procps util-linux runc chromium rustc cargo librust-rustls-dev \
 	librust-rustls-pemfile-dev
