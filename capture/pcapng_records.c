@@ -42,6 +42,7 @@ struct conn_state {
 	bool seq_known[DIR_COUNT];
 	bool plain, from_start, has_sock;
 	bool tls_records; /* the bytes are in records of the NULL cipher */
+	bool wanted;	  /* the packet at hand fits the filter */
 	bool silent;	  /* no packet of it fitted the filter so far: nothing was told of it */
 	struct ev_sock sock;
 	uint8_t lib;
@@ -397,11 +398,6 @@ static int conn_end(struct pcapng_records *r, const struct pcapng_block *b, stru
 	return err;
 }
 
-static bool fits(const struct pcapng_records *r, const struct pcapng_block *b)
-{
-	return packet_filter_match(r->filter, b->frame, b->captured, b->len);
-}
-
 /* Bytes that one call moved; p NULL: they were lost. */
 static int put_data(struct pcapng_records *r, const struct pcapng_block *b, struct conn_state *c,
 		    enum dir dir, const uint8_t *p, uint64_t n, struct buf *out)
@@ -443,7 +439,7 @@ static int put_data(struct pcapng_records *r, const struct pcapng_block *b, stru
 static int put_payload(struct pcapng_records *r, const struct pcapng_block *b, struct conn_state *c,
 		       enum dir dir, const struct frame *f, struct buf *out)
 {
-	bool lost = !fits(r, b) || has_note(b->comment, "(zeros stand for the lost bytes)");
+	bool lost = !c->wanted || has_note(b->comment, "(zeros stand for the lost bytes)");
 	struct cursor cur = cursor_init(f->payload, f->n);
 	struct cursor body;
 	uint8_t type;
@@ -584,11 +580,12 @@ static int on_packet(struct pcapng_records *r, const struct pcapng_block *b, str
 		r->skipped.unknown += f.n > 0;
 		return 0;
 	}
-	err = fits(r, b) ? speak(c, out) : 0;
+	c->wanted = packet_filter_match(r->filter, b->frame, b->captured, b->len);
+	err = c->wanted ? speak(c, out) : 0;
 	if (err)
 		return err;
 	if (f.udp)
-		return put_data(r, b, c, dir, fits(r, b) ? f.payload : NULL, f.n, out);
+		return put_data(r, b, c, dir, c->wanted ? f.payload : NULL, f.n, out);
 	if (f.flags & FRAME_SYN) {
 		c->seq_known[dir] = false;
 		c->tls_records = false;

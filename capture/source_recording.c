@@ -32,7 +32,7 @@ struct reader {
 static int check_head(const struct reader *r, const struct recording_head *h, size_t have)
 {
 	if (have < sizeof(h->magic) || memcmp(h->magic, RECORDING_MAGIC, sizeof(h->magic)) != 0) {
-		log_error("%s is not a tlslens recording", r->path);
+		log_error("%s is not a tlslens recording, and neither pcap nor pcapng", r->path);
 		return -EBADMSG;
 	}
 	if (have < offsetof(struct recording_head, text)) {
