@@ -38,7 +38,21 @@ back() {
 	fi
 }
 
+# valid FILE: what the documents say of every line; the packets of others, too
+valid() {
+	rm -rf "$work/lines" && mkdir "$work/lines"
+	if "$TLSLENS" replay "$1" --body 65536 -o "json:$work/lines/json" -o "summary-json:$work/lines/sums" \
+		2>"$work/err" && ../json/validate.py ../../../docs/schema.json --in "$work/lines" 2>>"$work/err"; then
+		echo "ok - $1: every line is valid by the schemas"
+	else
+		echo "not ok - $1: every line is valid by the schemas"
+		sed 's/^/# /' "$work/err"
+		failures=$((failures + 1))
+	fi
+}
+
 for raw in *.raw; do
+	valid "$raw"
 	name=${raw%.raw}
 	same "$raw" "$name.jsonl" -o json
 	same "$raw" "$name.txt" -o text -v
@@ -50,5 +64,6 @@ done
 cd ../packets || exit 1
 same ethernet.pcap ethernet.jsonl -o json
 same foreign.pcapng ethernet.jsonl -o json
+for file in *.pcap*; do valid "$file"; done
 same cooked.pcap cooked.jsonl -o json
 [ $failures -eq 0 ]

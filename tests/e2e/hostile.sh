@@ -34,14 +34,16 @@ read -r port <"$work/port"
 # One request for each octet in the path and in a field, each with all octets as its body.
 cat >"$work/client.py" <<'PYTHON'
 import socket, ssl, sys
+where = ("127.0.0.1", int(sys.argv[2]))
 context = ssl.create_default_context(cafile=sys.argv[1] + "/cert.pem")
 for n in range(256):
     octet = bytes([n])
     in_path = b"" if n < 0x21 or n == 0x7f else octet  # with these a request line is none
     in_field = b"" if n in b"\r\n" else octet
-    with context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[2]))), server_hostname="localhost") as s:
-        s.sendall(b"POST /%03d" % n + in_path + b"x?q=" + in_path + b" HTTP/1.1\r\nHost: localhost\r\nX-One: <" + in_field +
-                  b">\r\nContent-Length: 256\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + bytes(range(256)))
+    with context.wrap_socket(socket.create_connection(where), server_hostname="localhost") as s:
+        s.sendall(b"POST /%03d" % n + in_path + b"x?q=" + in_path + b" HTTP/1.1\r\nHost: localhost\r\n"
+                  b"X-One: <" + in_field + b">\r\nContent-Length: 256\r\n"
+                  b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + bytes(range(256)))
         while s.recv(65536):
             pass
 PYTHON
