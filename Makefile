@@ -29,7 +29,8 @@ DEPS_TEST = $(DEPS_DEMO) libcmocka-dev libunicorn-dev libgnutls30 libssl-dev \
 	protobuf-compiler-grpc python3-websockets node-ws iproute2 \
 	nghttp2-client nghttp2-server wget gnutls-bin libgnutls28-dev android-libboringssl-dev \
 	libestr0 libfastjson4 liblognorm5 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 python3-yaml zstd \
-	qemu-system-x86 busybox-static cpio libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils \
+	liburing-dev qemu-system-x86 busybox-static cpio \
+	libwolfssl-dev libmbedtls-dev libnss3-dev golang-go caddy nodejs xz-utils \
 	procps util-linux runc chromium rustc cargo librust-rustls-dev \
 	librust-rustls-pemfile-dev
 # Used from a folder: installed, they would take the place of the machine's own, and of each other.
@@ -191,6 +192,8 @@ $(BUILD)/fuzz/tests/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz
 
 fuzz: $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
 	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz.sh $^
+
+$(BUILD)/tests/kernel/test_plain: LDLIBS += -luring
 
 # Programs of the tests that need root; the shell scripts beside them need no building.
 $(BUILD)/tests/kernel/test_%: $(BUILD)/tests/kernel/test_%.o \

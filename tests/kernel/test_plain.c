@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -271,6 +272,53 @@ static void over_ipv6(struct truth *t)
 static void over_unix(struct truth *t)
 {
 	every_call(t, AF_UNIX);
+}
+
+static long uring_wait(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+	long n;
+
+	if (io_uring_submit_and_wait(ring, 1) != 1 || io_uring_peek_cqe(ring, &cqe))
+		return -1;
+	n = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return n;
+}
+
+/* Sends and receives that no system call of that name is made for, one buffer and a vector. */
+static void over_uring(struct truth *t)
+{
+	uint8_t buf[ALL_BYTES], in[ALL_BYTES];
+	struct msghdr m = {0};
+	struct io_uring ring;
+	struct iovec v[4];
+	struct pair p;
+
+	pair_open(&p, AF_INET);
+	if (io_uring_queue_init(4, &ring, 0))
+		_exit(1);
+	m.msg_iov = v;
+	for (int way = 0; way < 2; way++) {
+		pair_fill(&p, 0, buf, ALL_BYTES);
+		m.msg_iovlen = (size_t)pieces(v, buf, ALL_BYTES);
+		if (way)
+			io_uring_prep_sendmsg(io_uring_get_sqe(&ring), p.fd[0], &m, 0);
+		else
+			io_uring_prep_send(io_uring_get_sqe(&ring), p.fd[0], buf, ALL_BYTES, 0);
+		counted(t, 0, uring_wait(&ring), 1);
+		p.off[0] += ALL_BYTES;
+		m.msg_iovlen = (size_t)pieces(v, in, ALL_BYTES);
+		if (way)
+			io_uring_prep_recvmsg(io_uring_get_sqe(&ring), p.fd[1], &m, 0);
+		else
+			io_uring_prep_recv(io_uring_get_sqe(&ring), p.fd[1], in, ALL_BYTES, 0);
+		counted(t, 1, uring_wait(&ring), 1);
+		if (memcmp(in, buf, ALL_BYTES) != 0)
+			_exit(2);
+	}
+	io_uring_queue_exit(&ring);
+	pair_close(&p);
 }
 
 /* A file and a pipe into a socket: bytes that no buffer of the process held. */
@@ -649,12 +697,29 @@ static void test_left_out(void)
 	seen_free(&s);
 }
 
+/* Only kprobes see where such bytes are; the others see how many. */
+static void test_uring(void)
+{
+	bool copied = strncmp(backends(), "kprobe", strlen("kprobe")) == 0;
+	uint64_t all = 2 * ALL_BYTES;
+	struct truth t;
+	struct seen s;
+	bool good = run(over_uring, (struct scenario){.plain = true}, &s, &t) & all_ended(&s);
+
+	good &= EXPECT_EQ(s.got[0], copied ? all : 0) & EXPECT_EQ(s.got[1], copied ? all : 0) &
+		EXPECT_EQ(s.nocopy, copied ? 0 : 2 * all) & EXPECT_EQ(sum_lost(&s), s.nocopy);
+	result(good, "io_uring: its bytes, or a gap of their length", "");
+	seen_free(&s);
+}
+
 int main(int argc, char **argv)
 {
 	if (chosen(argc, argv, "families"))
 		test_families();
 	if (chosen(argc, argv, "streams"))
 		test_streams();
+	if (chosen(argc, argv, "uring"))
+		test_uring();
 	if (chosen(argc, argv, "late"))
 		test_late();
 	if (chosen(argc, argv, "left out"))
