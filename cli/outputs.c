@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/signals.h"
 #include "core/log.h"
@@ -24,16 +22,6 @@ static bool use_color(const struct config *cfg, const struct out *out)
 	if (cfg->color != COLOR_AUTO)
 		return cfg->color == COLOR_ALWAYS;
 	return out_is_tty(out) && !(no_color && *no_color);
-}
-
-/* Of the terminal; 0, do not cut, for everything else. */
-static unsigned int columns(const struct out *out)
-{
-	struct winsize ws;
-
-	if (!out_is_tty(out) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0)
-		return 0;
-	return ws.ws_col;
 }
 
 static int open_writer(struct outputs *o, const struct config *cfg, const struct output *spec)
@@ -62,7 +50,7 @@ static int open_writer(struct outputs *o, const struct config *cfg, const struct
 		return cannot_write(spec->path, err);
 	}
 	wcfg.color = use_color(cfg, out);
-	wcfg.columns = columns(out);
+	wcfg.columns = out_columns(out);
 	wcfg.unbuffered = out_is_tty(out);
 	err = ops->open(&self, out, &wcfg);
 	if (err) {

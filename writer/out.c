@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -470,6 +471,13 @@ bool out_waits(const struct out *o)
 bool out_is_tty(const struct out *o)
 {
 	return o->tty;
+}
+
+unsigned int out_columns(const struct out *o)
+{
+	struct winsize ws;
+
+	return o->tty && ioctl(o->fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
 }
 
 uint64_t out_bytes(const struct out *o)

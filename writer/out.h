@@ -75,7 +75,8 @@ int out_flush(struct out *o);
 /* Does anything wait for a reader, so that out_flush() is to be called again soon? */
 bool out_waits(const struct out *o);
 bool out_is_tty(const struct out *o);
-uint64_t out_bytes(const struct out *o); /* accepted so far */
+unsigned int out_columns(const struct out *o); /* of the terminal, now; 0 where there is none */
+uint64_t out_bytes(const struct out *o);       /* accepted so far */
 uint64_t
 out_lost(const struct out *o); /* records that found no room, on the disk or in the queue */
 /* Ends the file, flushes, closes, frees; the first error seen, -ENOSPC when anything was lost. */

@@ -244,12 +244,20 @@ static void put_exchange(struct text *x, const struct txn *t)
 		paint(x, t->outcome);
 }
 
+static void set_columns(struct text *x, unsigned int columns)
+{
+	x->columns = columns;
+	x->layout = columns && columns < WIDE_COLUMNS ? &narrow : &wide;
+}
+
 static int text_txn(void *self, const struct txn *t)
 {
 	struct text *x = self;
 	struct buf *b = &x->line;
 	int err;
 
+	if (out_is_tty(x->out)) /* its width may have changed */
+		set_columns(x, out_columns(x->out));
 	buf_clear(b);
 	if (txn_is_event(t))
 		put_event(x, t);
@@ -294,8 +302,7 @@ static int text_open(void **self, struct out *out, const struct writer_cfg *cfg)
 	x->color = cfg->color;
 	x->unbuffered = cfg->unbuffered;
 	x->verbose = cfg->verbose;
-	x->columns = cfg->columns;
-	x->layout = x->columns && x->columns < WIDE_COLUMNS ? &narrow : &wide;
+	set_columns(x, cfg->columns);
 	x->line.limit = x->painted.limit = LINE_MAX_BYTES;
 	if (!field_find("@timestamp", &x->timestamp) ||
 	    !field_find("network.peer.address", &x->peer_address) ||

@@ -3,7 +3,8 @@
 
 screen.py COLUMNS FILE both|stderr COMMAND...: both of its outputs, or standard error alone, are the terminal; the other
 stays as it is. FILE holds the lines seen, from the first on, drawn anew whenever something comes; colours stand in
-them as {32}, their end as {0}; {wrapped} ends a line that was longer than the terminal. SIGINT is handed on.
+them as {32}, their end as {0}; {wrapped} ends a line that was longer than the terminal. SIGINT is handed on;
+SIGUSR1 makes the terminal 140 columns wide.
 """
 import fcntl
 import os
@@ -80,14 +81,20 @@ def main():
         os.close(stdout)
         os.environ["TERM"] = os.environ.get("SCREEN_TERM", "xterm")
         os.execvp(command[0], command)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    screen = Screen(columns)
+
+    def resize(wide):
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, wide, 0, 0))
+        screen.columns = wide
+
+    resize(columns)
+    signal.signal(signal.SIGUSR1, lambda *_: resize(140))
     signal.signal(signal.SIGINT, lambda *_: os.kill(pid, signal.SIGINT))
     for fd in (stdout, 8):  # the command's: whoever reads there waits for its end alone
         try:
             os.close(fd)
         except OSError:
             pass
-    screen = Screen(columns)
     while True:
         try:
             data = os.read(terminal, 65536)

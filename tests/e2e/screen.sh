@@ -41,11 +41,17 @@ check "what stands behind the URL is aligned" equal columns \
 check "colours tell the status" equal "status and colour" \
 	"$(exchanges | sed -nE 's/.*\{([0-9]+)\}([0-9]{3})\{0\}.*/\2 \1/p' | sort -u | tr '\n' ';')" \
 	"200 32;302 36;404 33;500 31;"
+widest() { [ "$(exchanges | sed 's/{[0-9]*}//g' | wc -L)" -eq "$1" ]; }
+wide() { [ "$(stty -F "$(readlink "/proc/$(pgrep -P $tracer)/fd/2")" size)" = "40 140" ]; }
+kill -USR1 $tracer
+wait_for 10 wide
+get "/hello?$(printf 'wide%.0s' {1..60})" >/dev/null
+check "a terminal made wider is filled" wait_for 10 widest 140
 stop_tracing
 check "tracing went well" equal status "$status" 0
 check "at the end the line is gone" equal lines "$(statuses)" 0
-check "and the summary is there" seen '^tlslens: 6 transactions, [0-9]+ connections$'
-check "no exchange was lost of sight" equal lines "$(exchanges | wc -l)" 6
+check "and the summary is there" seen '^tlslens: 7 transactions, [0-9]+ connections$'
+check "no exchange was lost of sight" equal lines "$(exchanges | wc -l)" 7
 
 on_screen both
 start_tracing -p "$worker" --no-plain -vv || exit 1
