@@ -21,6 +21,8 @@ const volatile __u32 watch_execs __weak;
 /* What of the rules is decided here; enum watch_bit. */
 const volatile __u32 watch_bits __weak;
 
+/* Streams of TLS may be unwanted, too. */
+const volatile bool streams_judged __weak;
 /* What the ends of a stream have to be. */
 const volatile struct ends_wanted ends_wanted __weak;
 

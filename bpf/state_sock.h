@@ -11,6 +11,18 @@ enum sock_kind {
 	SOCK_NOBODY = 4, /* the kernel's own, or of a family that nobody parses */
 };
 
+enum sock_judgement {
+	JUDGED_NOT = 0,
+	JUDGED_WANTED = 1, /* its ends fit: bpf/ends.h */
+	JUDGED_UNWANTED = 2,
+};
+
+/* Why a socket is in the table of refusals. */
+enum refusal {
+	REFUSED_PLAIN = 1, /* its own bytes are, not those of TLS that goes over it */
+	REFUSED_ALL = 2,
+};
+
 /* Key: address of the struct sock. */
 struct sock_state {
 	struct positions at; /* of its bytes; of those of TLS as long as the hellos may come */
@@ -27,8 +39,8 @@ struct sock_state {
 	__u8 from_start[2]; /* and they are counted from the socket's first one */
 	__u8 hello_over[2];
 	__u8 tcp;     /* its end will be seen, so that until then the address is this socket's */
-	__u8 refused; /* nobody wants its bytes */
-	__u8 judged;  /* its ends were looked at: bpf/ends.h */
+	__u8 refused; /* nobody wants its own bytes: they are of TLS, or of no protocol known */
+	__u8 judged;  /* enum sock_judgement: of all that goes over it, TLS or not */
 	__u8 pad[6];
 };
 

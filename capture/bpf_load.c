@@ -168,6 +168,7 @@ static int size_maps(struct tlslens *s, const struct bpf_load_cfg *cfg)
 	s->rodata->wake_bytes = ring_bytes / 4;
 	s->rodata->watch_execs = cfg->watch_execs;
 	s->rodata->watch_bits = cfg->watch_bits;
+	s->rodata->streams_judged = cfg->ends || cfg->judge_streams;
 	if (cfg->ends)
 		memcpy(&s->rodata->ends_wanted, cfg->ends, sizeof(*cfg->ends));
 	err = bpf_map__set_max_entries(s->maps.ring, ring_bytes);
@@ -354,9 +355,9 @@ void bpf_sweep(struct bpf_side *b)
 		log_debug("sweep of sockets: %s", strerror(-err));
 }
 
-int bpf_refuse(struct bpf_side *b, uint64_t sock)
+int bpf_refuse(struct bpf_side *b, uint64_t sock, enum refusal what)
 {
-	uint8_t refused = 1;
+	uint8_t refused = (uint8_t)what;
 	int err =
 		bpf_map_update_elem(bpf_map__fd(b->skel->maps.refusals), &sock, &refused, BPF_ANY);
 

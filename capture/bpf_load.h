@@ -22,6 +22,7 @@ struct bpf_load_cfg {
 	bool watch_execs;		/* EV_EXEC of processes that are not traced, too */
 	unsigned int watch_bits;	/* enum watch_bit */
 	const struct ends_wanted *ends; /* or NULL; borrowed */
+	bool judge_streams;		/* bpf_refuse() may be told REFUSED_ALL */
 };
 
 /*
@@ -43,8 +44,8 @@ const char *bpf_socket_probe(const struct bpf_side *b);
  * all that are left. To be called now and then.
  */
 void bpf_sweep(struct bpf_side *b);
-/* Nobody wants the bytes of this socket (struct ev_sock.sock): they are only counted. 0 or a negative errno. */
-int bpf_refuse(struct bpf_side *b, uint64_t sock);
+/* What of this socket (struct ev_sock.sock) is only counted from now on. 0 or a negative errno. */
+int bpf_refuse(struct bpf_side *b, uint64_t sock, enum refusal what);
 
 /* The process table; what is in it is traced. 0 or a negative errno (-ENOENT). */
 int bpf_proc_put(struct bpf_side *b, uint32_t tgid, const struct proc_state *p);

@@ -36,6 +36,7 @@ struct source_cfg {
 	uint32_t snap_bytes;		/* of one call; 0 keeps none */
 	bool plain;			/* bytes of sockets without TLS, too */
 	const struct ends_wanted *ends; /* of the streams that are wanted; NULL: of all */
+	bool judge_streams;		/* refuse() may be called for all of a socket */
 	/* Comma-separated: only these of "session", "multi", "perf"; NULL: the best the kernel has. */
 	const char *probes;
 	const char *backend;   /* how to see sockets: a name of capture/bpf_socket.h, or NULL */
@@ -77,10 +78,11 @@ struct source_ops {
 	/* Stop producing: detach; what is already in flight is still handed out by next() until -EPIPE. */
 	int (*stop)(void *self);
 	/*
-	 * Nobody wants the bytes of this plain socket (struct ev_sock.sock): from its next call on they are only
-	 * counted, as filtered. 0 or a negative errno. NULL: its records are made already.
+	 * Nobody wants the bytes of this plain socket (struct ev_sock.sock), or `all` that goes over it, TLS too: from
+	 * its next call on they are only counted, as filtered. 0 or a negative errno. NULL: its records are made
+	 * already.
 	 */
-	int (*refuse)(void *self, uint64_t sock);
+	int (*refuse)(void *self, uint64_t sock, bool all);
 	int (*stats)(void *self, struct source_stats *st);
 	/* wait(2) status of the command it ran; -1 when it ran none. */
 	int (*command_status)(void *self);

@@ -316,6 +316,7 @@ static int live_open(void **self, const struct source_cfg *cfg)
 				    .plain = cfg->plain,
 				    .watch_execs = cfg->watch_count > 0,
 				    .watch_bits = watch_bits(cfg->watch, cfg->watch_count),
+				    .judge_streams = cfg->judge_streams,
 				    .ends = cfg->ends};
 	struct live *l = calloc(1, sizeof(*l));
 	int err;
@@ -571,11 +572,11 @@ static int live_stop(void *self)
 	return 0;
 }
 
-static int live_refuse(void *self, uint64_t sock)
+static int live_refuse(void *self, uint64_t sock, bool all)
 {
 	struct live *l = self;
 
-	return bpf_refuse(l->bpf, sock);
+	return bpf_refuse(l->bpf, sock, all ? REFUSED_ALL : REFUSED_PLAIN);
 }
 
 static int live_stats(void *self, struct source_stats *st)

@@ -20,6 +20,7 @@
 #include "cli/summary.h"
 #include "core/log.h"
 #include "flow/flow.h"
+#include "select/filter.h"
 #include "select/filter_ends.h"
 #include "select/select.h"
 
@@ -123,6 +124,7 @@ static int open_source(struct run *r)
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.plain = wants_plain(cfg),
+		.judge_streams = may_copy_less(r) && filter_asks_protocol(cfg->filter),
 		.ends = may_copy_less(r) && filter_ends(cfg->filter, &ends) ? &ends : NULL,
 		.probes = cfg->probes,
 		.backend = cfg->backend,
@@ -148,11 +150,22 @@ static int open_source(struct run *r)
 }
 
 /* A socket of which nothing will be shown need not be copied from. What cannot be told costs time, no bytes. */
-static void refuse_socket(void *arg, uint64_t sock)
+static void refuse_socket(void *arg, uint64_t sock, bool all)
 {
 	const struct run *r = arg;
 
-	r->ops->refuse(r->source, sock);
+	r->ops->refuse(r->source, sock, all);
+}
+
+/* By what the filter asks of the protocol. */
+static bool is_wanted(void *arg, const struct proto_ops *row)
+{
+	struct filter *f = arg;
+
+	for (const char *const *name = row->txn_names; name && *name; name++)
+		if (filter_may_match_protocol(f, *name))
+			return true;
+	return !row->txn_names;
 }
 
 /* flow -> select -> writers, as the settings say. */
@@ -175,6 +188,10 @@ static int open_pipeline(struct run *r)
 	if (r->ops->refuse) {
 		fcfg.unwanted = refuse_socket;
 		fcfg.unwanted_arg = r;
+	}
+	if (may_copy_less(r) && filter_asks_protocol(r->cfg->filter)) {
+		fcfg.wants = is_wanted;
+		fcfg.wants_arg = r->cfg->filter;
 	}
 	fcfg.chunks = fanout_wants_chunks(r->outputs.fanout);
 	r->status = status_new(r->cfg);

@@ -134,8 +134,9 @@ const char *summary_reason(const struct summary_totals *t)
 		return "TLS calls were seen, but all their bytes were lost (causes above)";
 	if (t->flow.unparsed_bytes)
 		return "bytes were seen, but in no protocol known here (-o pcapng shows them)";
-	return t->flow.txns ? "nothing that was seen fits --filter, --sample or --count"
-			    : "no message came to its end";
+	return t->flow.txns || t->flow.refused
+		       ? "nothing that was seen fits --filter, --sample or --count"
+		       : "no message came to its end";
 }
 
 struct walk {

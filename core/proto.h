@@ -117,8 +117,13 @@ struct proto_open {
 };
 
 struct proto_ops {
-	const char *name;	 /* "http/1", "http/2", "websocket", "dns" ... */
-	const char *alpn;	 /* ALPN identifier for pcapng, or NULL: "http/1.1", "h2", "dot" */
+	const char *name; /* "http/1", "http/2", "websocket", "dns" ... */
+	const char *alpn; /* ALPN identifier for pcapng, or NULL: "http/1.1", "h2", "dot" */
+	/*
+	 * Every txn.proto_name that may come of a connection once this row has it, NULL behind the last; NULL where
+	 * it must be read whatever is asked for, as others need what it says.
+	 */
+	const char *const *txn_names;
 	uint16_t port, tls_port; /* where a reader of packets looks for it, or 0: anywhere */
 	bool datagram;		 /* each slice is one whole message */
 	bool settles_itself;	 /* calls sink->settled() */

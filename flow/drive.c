@@ -74,6 +74,14 @@ static void give_up(struct flow_conn *c, enum dir d, uint64_t end)
 	settle(st, end);
 }
 
+/* Its bytes are not looked at any more, and not copied as soon as the source knows. */
+static void refuse(struct flow_conn *c)
+{
+	c->opaque = c->refused = true;
+	c->flow->stats.refused++;
+	flow_plain_unwanted(c);
+}
+
 bool flow_drive_open(struct flow_conn *c, const struct proto_ops *ops, bool late,
 		     const struct txn *upgraded_from)
 {
@@ -86,6 +94,10 @@ bool flow_drive_open(struct flow_conn *c, const struct proto_ops *ops, bool late
 		.upgraded_from = upgraded_from,
 	};
 
+	if (f->cfg.wants && !f->cfg.wants(f->cfg.wants_arg, ops)) {
+		refuse(c);
+		return false;
+	}
 	c->sink.ops = &sink_ops;
 	c->parser = ops->open(&o);
 	if (!c->parser) {
@@ -155,7 +167,7 @@ static void pass_unparsed(struct flow_conn *c, enum dir d, const struct slice *s
 {
 	if (c->pub.plain)
 		flow_plain_unparsed(c, s);
-	else
+	else if (!c->refused)
 		c->flow->stats.unparsed_bytes += s->n;
 	give_up(c, d, s->off + s->n);
 	c->stream[d].parsed_off = s->off + s->n;

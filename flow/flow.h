@@ -48,9 +48,15 @@ struct flow_cfg {
 	bool chunks;			     /* somebody wants them */
 	bool process_events;		     /* forks, execs and exits, too */
 	const struct proto_ops *const *rows; /* NULL: proto_rows */
-	/* Nothing more is wanted of this plain socket; called within flow_event(). May be NULL. */
-	void (*unwanted)(void *arg, uint64_t sock);
+	/*
+	 * Nothing more is wanted of this plain socket, or of `all` that goes over it; called within flow_event().
+	 * May be NULL.
+	 */
+	void (*unwanted)(void *arg, uint64_t sock, bool all);
 	void *unwanted_arg; /* borrowed as long as the flow */
+	/* Is a connection that this row takes of any use? NULL: every one is. */
+	bool (*wants)(void *arg, const struct proto_ops *row);
+	void *wants_arg; /* borrowed as long as the flow */
 };
 
 struct flow_stats {
@@ -61,6 +67,7 @@ struct flow_stats {
 	uint64_t gap_bytes;	 /* told to parsers as missing */
 	uint64_t unparsed_bytes; /* of TLS connections whose protocol was not recognised */
 	uint64_t unwanted;	 /* plain sockets given up: TLS, or no protocol known here */
+	uint64_t refused;	 /* connections of protocols that nobody wants */
 	/* plain sockets of which nothing was shown, those given up and those that ended before */
 	struct flow_unread {
 		uint64_t socks, bytes;

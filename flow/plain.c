@@ -134,7 +134,7 @@ void flow_plain_give_up(struct flow *f)
 		f->stats.unwanted++;
 		flow_plain_end(s, NULL);
 		if (f->cfg.unwanted)
-			f->cfg.unwanted(f->cfg.unwanted_arg, s->id);
+			f->cfg.unwanted(f->cfg.unwanted_arg, s->id, false);
 	}
 }
 

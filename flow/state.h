@@ -118,10 +118,10 @@ struct flow_conn {
 	uint64_t seg_seq;
 	const struct proto_ops *ops; /* NULL: not recognised (yet) */
 	void *parser;
-	bool ticking, opaque; /* opaque: upgraded to something nobody parses */
-	bool dgram;
-	bool ending; /* nothing will come any more: no waiting */
-	bool known;  /* TLS, or plain and its protocol was recognised: worth counting and showing */
+	bool ticking, opaque;	   /* opaque: upgraded to something nobody parses */
+	bool dgram, refused, told; /* refused: nobody wants the protocol; told: the source knows */
+	bool ending;		   /* nothing will come any more: no waiting */
+	bool known; /* TLS, or plain and its protocol was recognised: worth counting and showing */
 	/* of a plain one: its socket, among the connections of which it is (plain.c) */
 	struct flow_sock *home;
 	struct flow_conn *home_prev, *home_next;

@@ -140,11 +140,23 @@ static void hold(struct flow_conn *c, struct flow_stream *s, const struct ev_dat
 	}
 }
 
+/* The socket may be known later than what is spoken. */
+static void tell_refused(struct flow_conn *c)
+{
+	const struct flow_cfg *cfg = &c->flow->cfg;
+
+	if (!c->refused || c->told || !c->sock || !cfg->unwanted)
+		return;
+	cfg->unwanted(cfg->unwanted_arg, c->sock, true);
+	c->told = true;
+}
+
 void flow_stream_data(struct flow_conn *c, const struct ev_data *d)
 {
 	struct flow_stream *s = &c->stream[d->dir];
 
-	if (!d->want)
+	tell_refused(c);
+	if (!d->want || c->refused)
 		return;
 	if (d->off + d->want < d->off) { /* no stream is that long */
 		c->flow->stats.stale++;
@@ -157,6 +169,7 @@ void flow_stream_data(struct flow_conn *c, const struct ev_data *d)
 	}
 	deliver(c, d);
 	deliver_ready(c, s);
+	tell_refused(c);
 }
 
 /* Datagrams have no order of their own; half of one is of use to nobody. */
@@ -206,6 +219,8 @@ void flow_stream_end(struct flow_conn *c, enum dir d, uint64_t end_off)
 {
 	struct flow_stream *s = &c->stream[d];
 
+	if (c->refused)
+		return;
 	while (s->held)
 		deliver_head(c, s);
 	if ((!s->begun && !c->pub.from_start) || end_off <= s->next_off)

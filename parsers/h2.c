@@ -13,6 +13,7 @@
 
 #include "core/cursor.h"
 #include "parsers/rows.h"
+#include "parsers/http_common.h"
 
 #define SETTINGS_MAX_FRAME_SIZE 5
 #define FRAME_BYTES_MAX 0xffffff
@@ -387,6 +388,7 @@ static void *h2_open(const struct proto_open *o)
 const struct proto_ops proto_http2 = {
 	.name = "http/2",
 	.alpn = "h2",
+	.txn_names = http_txn_names,
 	.settles_itself = true,
 	.seeks = true,
 	.probe = h2_probe,

@@ -9,6 +9,7 @@
 #include "parsers/content.h"
 #include "parsers/http1_conn.h"
 #include "parsers/rows.h"
+#include "parsers/http_common.h"
 
 /* Empty lines before a message are ignored (RFC 9112 section 2.2). */
 static enum http1_step step_start(struct http1 *p, struct http1_input *in)
@@ -337,6 +338,7 @@ static void http1_close(void *st, uint64_t now_ns)
 const struct proto_ops proto_http1 = {
 	.name = "http/1",
 	.alpn = "http/1.1",
+	.txn_names = http_txn_names,
 	.settles_itself = true,
 	.probe = http1_probe,
 	.open = http1_open,

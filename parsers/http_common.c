@@ -8,6 +8,8 @@ static struct str from(struct str s, size_t at)
 	return (struct str){s.p + at, s.n - at};
 }
 
+const char *const http_txn_names[] = {"http", "websocket", NULL};
+
 /* The first of any of the octets in `set`, else the length. */
 static size_t find(struct str s, const char *set)
 {

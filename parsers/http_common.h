@@ -21,6 +21,9 @@ struct http_url http_url(struct arena *a, struct str scheme, struct str authorit
 /* Appends url.full, url.scheme, url.path and url.query, those that are there. */
 void http_url_attrs(struct txn *t, const struct http_url *u);
 
+/* Of HTTP in any version: what it may be upgraded to is in it. */
+extern const char *const http_txn_names[];
+
 /* By the class of the final status code (RFC 9110 section 15). */
 enum outcome http_outcome(unsigned int status);
 

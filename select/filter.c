@@ -148,6 +148,61 @@ bool filter_match(struct filter *f, const struct txn *t)
 	return eval(f, f->root, t);
 }
 
+/* As far as one can say without a transaction. */
+enum verdict {
+	VERDICT_NO,
+	VERDICT_MAYBE,
+	VERDICT_YES,
+};
+
+static bool is_protocol(const struct filter_node *n)
+{
+	return n->kind == FILTER_TEST && strcmp(n->name, "network.protocol.name") == 0;
+}
+
+static enum verdict test_protocol(struct filter *f, struct filter_node *n, const char *name)
+{
+	const struct attr a = {.type = ATTR_STR, .str = str_from(name)};
+
+	if (!is_protocol(n))
+		return VERDICT_MAYBE;
+	if (n->op == FILTER_THERE)
+		return VERDICT_YES;
+	for (size_t i = 0; i < n->value_count; i++)
+		if (test_one(n, &f->values[n->value + i], &a))
+			return VERDICT_YES;
+	return VERDICT_NO;
+}
+
+static enum verdict judge(struct filter *f, size_t at, const char *name)
+{
+	struct filter_node *n = &f->nodes[at];
+	enum verdict left, right;
+
+	if (n->kind == FILTER_TEST)
+		return test_protocol(f, n, name);
+	left = judge(f, n->left, name);
+	if (n->kind == FILTER_NOT)
+		return VERDICT_YES - left;
+	right = judge(f, n->right, name);
+	if (n->kind == FILTER_AND)
+		return left < right ? left : right;
+	return left > right ? left : right;
+}
+
+bool filter_may_match_protocol(struct filter *f, const char *name)
+{
+	return judge(f, f->root, name) != VERDICT_NO;
+}
+
+bool filter_asks_protocol(const struct filter *f)
+{
+	for (size_t i = 0; i < f->node_count; i++)
+		if (is_protocol(&f->nodes[i]))
+			return true;
+	return false;
+}
+
 void filter_free(struct filter *f)
 {
 	if (!f)

@@ -32,6 +32,10 @@ struct filter_error {
 /* 0; -EINVAL with the reason in `why`; -ENOMEM. */
 int filter_compile(struct filter **out, const char *expr, struct filter_error *why);
 bool filter_match(struct filter *f, const struct txn *t);
+/* May one fit whose network.protocol.name is this, whatever else it has? */
+bool filter_may_match_protocol(struct filter *f, const char *name);
+/* Does it ask for that name at all? */
+bool filter_asks_protocol(const struct filter *f);
 void filter_free(struct filter *f); /* NULL is fine */
 
 #endif

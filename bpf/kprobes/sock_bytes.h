@@ -7,6 +7,7 @@
 #define TLSLENS_BPF_SOCK_BYTES_H
 
 #include "bpf/kprobes/sock_call.h"
+#include "bpf/refusals.h"
 
 /* Tells user space how a send begins, when that is a record of application data. */
 static APART void sent(struct proc_state *p, struct sock_state *k, const struct sock_call *x)
@@ -84,19 +85,6 @@ static __always_inline void sock_own(struct proc_state *p, struct sock_state *k)
 	k->announced = 0;
 }
 
-/* Whether somebody said meanwhile that the bytes are of no use. */
-static __always_inline bool is_refused(struct sock_state *k)
-{
-	__u64 made = refusals_made;
-
-	if (k->refused || k->refusals_seen == made)
-		return k->refused;
-	k->refusals_seen = made;
-	if (bpf_map_delete_elem(&refusals, &k->sock) == 0)
-		k->refused = 1;
-	return k->refused;
-}
-
 /* Bytes of a plain socket, as records; or only counted, when nobody wants them or `skip` says so. */
 static APART void plain(struct proc_state *p, struct sock_state *k, struct sock_work *w, bool skip)
 {
@@ -107,7 +95,7 @@ static APART void plain(struct proc_state *p, struct sock_state *k, struct sock_
 	ADD(p->n.calls[dir], 1);
 	ADD(p->n.generated_bytes[dir], x->n);
 	m->off = __sync_fetch_and_add(&k->at.off[dir], x->n);
-	if (is_refused(k) || skip) {
+	if (is_refused(k) || k->judged == JUDGED_UNWANTED || skip) {
 		ADD(p->n.filtered_bytes[dir], x->n);
 		ADD(k->at.lost[dir], x->n);
 		return;
@@ -147,7 +135,7 @@ static __always_inline void tls_begins(struct proc_state *p, struct sock_state *
 	__builtin_memset(&k->at, 0, sizeof(k->at));
 	k->kind = SOCK_TLS;
 	k->announced = 0; /* to be told as one of TLS */
-	if (!k->refused)
+	if (k->judged != JUDGED_UNWANTED)
 		sock_tell(p, k, x);
 }
 
@@ -170,7 +158,7 @@ static __always_inline void stream_moved(struct proc_state *p, struct sock_state
 {
 	struct sock_call *x = &w->call;
 
-	if (k->kind == SOCK_TLS && !k->refused && k->from_start[x->dir & 1] &&
+	if (k->kind == SOCK_TLS && k->judged != JUDGED_UNWANTED && k->from_start[x->dir & 1] &&
 	    !k->hello_over[x->dir & 1])
 		hello(p, k, x);
 	if (k->kind == SOCK_PLAIN && p->flags & PROC_PLAIN)

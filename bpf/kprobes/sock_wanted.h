@@ -61,8 +61,7 @@ static APART void sock_judge(struct sock_state *k, const struct sock *sk)
 	ends.port[1] = e.rport;
 	end_take(ends.address[0], e.laddr, e.family == AF_INET);
 	end_take(ends.address[1], e.raddr, e.family == AF_INET);
-	k->judged = 1;
-	k->refused = e.family == AF_UNIX || !ends_fit(&ends);
+	k->judged = e.family != AF_UNIX && ends_fit(&ends) ? JUDGED_WANTED : JUDGED_UNWANTED;
 }
 
 static __always_inline void sock_want(struct sock_state *k, const struct sock *sk)

@@ -7,6 +7,7 @@
 
 #include "bpf/uprobes/call.h"
 #include "bpf/payload.h"
+#include "bpf/refusals.h"
 
 static __always_inline bool sock_lives(__u64 addr, __u64 sock)
 {
@@ -80,17 +81,20 @@ static __always_inline void peer_of(struct move *m, struct conn_state *c, const 
 	m->flags |= EV_DATA_CACHED;
 }
 
-/* The ends of its stream are not those that were asked for. */
-static __always_inline bool is_refused_stream(const struct move *m, const struct conn_state *c,
-					      const struct frame *f)
+/* The ends of its stream, or what it speaks, are not what was asked for. */
+static __always_inline bool is_unwanted(const struct move *m, const struct conn_state *c,
+					const struct frame *f)
 {
 	__u64 addr = m->flags & EV_DATA_NESTED ? f->sock_addr : c->sock_addr;
 	struct sock_state *k;
 
-	if (!ends_wanted.clauses || !m->sock)
+	if (!streams_judged || !m->sock)
 		return false;
 	k = bpf_map_lookup_elem(&socks, &addr);
-	return k && k->sock == m->sock && k->refused;
+	if (!k || k->sock != m->sock)
+		return false;
+	is_refused(k);
+	return k->judged == JUDGED_UNWANTED;
 }
 
 static __always_inline void call_data(struct proc_state *p, const struct frame *f, __u64 total)
@@ -126,7 +130,7 @@ static __always_inline void call_data(struct proc_state *p, const struct frame *
 	if (!f->buf) /* of FN_SENDFILE and the like, or going on with an earlier call's bytes */
 		m.flags |= EV_DATA_NOCOPY;
 	peer_of(&m, c, f);
-	if (is_refused_stream(&m, c, f)) {
+	if (is_unwanted(&m, c, f)) {
 		ADD(p->n.filtered_bytes[dir], total);
 		ADD(c->at.lost[dir], total);
 		return;

@@ -5,7 +5,7 @@
 source "$(dirname "$0")/lib.sh"
 
 other=$((41000 + RANDOM % 9000))
-start_nginx "" "server {
+start_nginx "location /slow { alias www/big; limit_rate 50k; }" "server {
 	listen 127.0.0.1:$other ssl;
 	ssl_certificate cert.pem;
 	ssl_certificate_key key.pem;
@@ -58,7 +58,21 @@ expect "the other's" \
 expect "both, by address" 'client.address == "127.0.0.1"' "['/hello', '/other']" all none
 expect "the path is in the bytes" 'url.path == "/other" or server.port == 1' "['/other']" all none
 expect "not one of them" "not server.port == $other" "['/hello']" all none
-expect "the protocol is in the bytes" 'network.protocol.name == "dns"' '[]' all none
+
+# What is spoken is known after the first call; from then on nothing is copied of what is not asked for.
+protocol() { # EXPRESSION
+	start_tracing -p "$worker" --filter "$1" -o "json:$work/json" || return 1
+	get /slow >"$work/body"
+	stop_tracing
+}
+mkdir -p "$work/www" && head -c 100000 /dev/zero >"$work/www/big"
+protocol 'network.protocol.name == "dns"'
+check "another protocol: what is shown" equal paths "$(paths)" '[]'
+check "another protocol: filtered" amount "$(counted 2)" some "$(counted 3)"
+check "which is said" grep -q 'nothing that was seen fits --filter' "$work/err"
+protocol 'network.protocol.name != "dns" or server.port == 1'
+check "that protocol: what is shown" equal paths "$(paths)" "['/slow']"
+check "that protocol: captured" amount "$(counted 1)" all "$(counted 3)"
 
 trace 'server.port == 1' -w "$work/pcapng"
 check "packets are not filtered" equal requests "$(tshark -r "$work/pcapng" -Y http.request 2>/dev/null | wc -l)" 2

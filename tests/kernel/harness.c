@@ -315,7 +315,8 @@ static void collect(struct seen *s, void *src, pid_t pid, const struct scenario 
 		waits = false;
 		if (sc->meanwhile)
 			sc->meanwhile(s);
-		if (!sc->refuse || source_bpf.refuse(src, ((const struct ev_data *)ev)->sock) == 0)
+		if (!sc->refuse ||
+		    source_bpf.refuse(src, ((const struct ev_data *)ev)->sock, false) == 0)
 			sem_post(&truth->step);
 	} while (s->end >= 0 && seconds() < until);
 }

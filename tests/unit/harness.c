@@ -157,12 +157,13 @@ static int on_tick(struct sink *s, uint64_t now_ns)
 
 static const struct sink_ops ops = {on_txn, on_chunk, on_tick};
 
-static void on_unwanted(void *arg, uint64_t sock)
+static void on_unwanted(void *arg, uint64_t sock, bool all)
 {
 	struct harness *h = arg;
 
 	h->unwanted++;
 	h->unwanted_sock = sock;
+	h->unwanted_all = all;
 }
 
 void harness_open(struct harness *h, const struct flow_cfg *cfg)

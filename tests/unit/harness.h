@@ -32,10 +32,11 @@ struct harness {
 	struct buf out;	 /* the lines */
 	struct harness_place *places;
 	uint64_t chunk_bytes, masked_bytes, gap_bytes, txns, ticks, last_tick_ns;
-	uint64_t last_chunk_ts_ns;	  /* CLOCK_REALTIME */
-	int fail_with;			  /* what the sink returns */
-	uint64_t unwanted, unwanted_sock; /* how many, the last */
-	bool quiet;			  /* count, write no lines */
+	uint64_t last_chunk_ts_ns; /* CLOCK_REALTIME */
+	int fail_with;		   /* what the sink returns */
+	uint64_t unwanted, unwanted_sock;
+	bool unwanted_all; /* how many, the last */
+	bool quiet;	   /* count, write no lines */
 	/* called with each transaction before it is written down; may be NULL */
 	void (*on_txn)(struct harness *h, struct txn *t);
 };

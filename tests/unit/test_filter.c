@@ -365,6 +365,43 @@ static void test_ends(void **state)
 	}
 }
 
+static void test_protocols(void **state)
+{
+	static const struct {
+		const char *expr;
+		bool asks, http, dns;
+	} rows[] = {
+		{"url.path == '/'", false, true, true},
+		{"network.protocol.name == 'http'", true, true, false},
+		{"network.protocol.name in ('dns', 'websocket')", true, false, true},
+		{"network.protocol.name ~ '^ht'", true, true, false},
+		{"network.protocol.name != 'http'", true, false, true},
+		{"not network.protocol.name == 'http'", true, false, true},
+		{"network.protocol.name", true, true, true},
+		{"not network.protocol.name", true, false, false},
+		{"network.protocol.name == 'dns' and url.path", true, false, true},
+		{"network.protocol.name == 'dns' or url.path", true, true, true},
+		{"not (network.protocol.name == 'dns' or url.path)", true, true, false},
+		{"not (network.protocol.name == 'dns' and url.path)", true, true, true},
+		{"network.protocol.name == 'dns' and network.protocol.name == 'http'", true, false,
+		 false},
+		{"server.port == 1 and (url.path or network.protocol.name == 'dns')", true, true,
+		 true},
+	};
+	struct filter_error why;
+	struct filter *f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(filter_compile(&f, rows[i].expr, &why), 0);
+		if (filter_asks_protocol(f) != rows[i].asks ||
+		    filter_may_match_protocol(f, "http") != rows[i].http ||
+		    filter_may_match_protocol(f, "dns") != rows[i].dns)
+			fail_msg("%s", rows[i].expr);
+		filter_free(f);
+	}
+}
+
 static void put_times(struct buf *b, const char *text, int times)
 {
 	buf_clear(b);
@@ -401,6 +438,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_protocols),
 		cmocka_unit_test(test_many_ends),
 		cmocka_unit_test(test_what_fits),
 		cmocka_unit_test(test_several_values),

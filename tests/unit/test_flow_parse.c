@@ -437,6 +437,37 @@ static void sink_ticks_come_on_record_time_in_real_time(void **state)
 	assert_int_equal(h->ticks - before, 100 / FLOW_SINK_TICK_MS);
 }
 
+static bool wants_none(void *arg, const struct proto_ops *row)
+{
+	(void)row;
+	++*(int *)arg;
+	return false;
+}
+
+/* Its bytes are not parsed, and the source hears of it once. */
+static void what_nobody_wants_is_refused(void **state)
+{
+	struct harness *h = *state;
+	int asked = 0;
+
+	h->flow->cfg.wants = wants_none;
+	h->flow->cfg.wants_arg = &asked;
+	SAY(h, W, 0, "Q /a\n");
+	SAY(h, W, 5, "Q /b\n");
+	SAY(h, R, 0, "R 200\n");
+	assert_int_equal(asked, 1);
+	assert_int_equal(h->unwanted, 1);
+	assert_int_equal(h->unwanted_sock, HARNESS_SOCK);
+	assert_true(h->unwanted_all);
+	harness_conn_end(h, HARNESS_CONN, 1, 1000,
+			 1000); /* much was not copied: no gap of anything */
+	harness_finish(h);
+	assert_int_equal(h->txns, 0);
+	assert_int_equal(stats_of(h).refused, 1);
+	assert_int_equal(stats_of(h).gap_bytes, 0);
+	assert_int_equal(stats_of(h).unparsed_bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +498,7 @@ int main(void)
 		cmocka_unit_test(a_parser_that_seeks_joins_both_directions),
 		STAGED(datagrams_are_whole_messages),
 		STAGED(parser_ticks_come_on_record_time),
+		STAGED_TXNS(what_nobody_wants_is_refused),
 		STAGED(sink_ticks_come_on_record_time_in_real_time),
 	};
 
