@@ -232,7 +232,7 @@ check: all unit seeds
 	BUILD=$(BUILD) tests/run.sh lint unit replay seeds
 
 test: deps-test
-	$(MAKE) all unit seeds kernel-tests
+	$(MAKE) all unit seeds kernel-tests bench-programs
 	BUILD=$(BUILD) tests/run.sh lint unit replay seeds kernel e2e vm
 
 test-vm: deps-test

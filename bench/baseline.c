@@ -67,6 +67,7 @@ static int attach(struct baseline *s, const char *mode, uint32_t pid, struct att
 		.return_fd = bpf_program__fd(s->progs.empty),
 		.plain = strcmp(mode, "sites") != 0,
 	};
+	const struct attach_for only = {.pid = pid};
 	const char *what = "";
 	int err = discover_process(pid, &d), placed = 0;
 
@@ -80,7 +81,7 @@ static int attach(struct baseline *s, const char *mode, uint32_t pid, struct att
 		for (size_t k = 0; k < d.files[i].site_count && strcmp(mode, "entries") == 0; k++)
 			d.files[i].sites[k].role = SITE_ENTRY;
 		if (d.files[i].site_count)
-			err = attacher_add(*a, &d.files[i], pid, &what);
+			err = attacher_add(*a, &d.files[i], &only, &what);
 		placed += err > 0 ? err : 0;
 	}
 	if (err < 0 || !placed)

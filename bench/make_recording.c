@@ -2,9 +2,9 @@
 /*
  * Makes a recording out of nothing, as a server sees its clients:
  *
- *   make_recording FILE http1|h2|grpc TRANSACTIONS CONNECTIONS HEADERS BODY_BYTES
+ *   make_recording FILE http1|h2|grpc|dns TRANSACTIONS CONNECTIONS HEADERS BODY_BYTES
  *
- * Connections take turns. HEADERS are those of each message beyond the usual few.
+ * Connections take turns. HEADERS are those of each message beyond the usual few. DNS is on plain UDP sockets.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ enum kind {
 	HTTP1,
 	H2,
 	GRPC,
+	DNS,
 };
 
 struct peer {
@@ -75,6 +76,11 @@ static void put_call(struct maker *m, unsigned long conn, int dir)
 		n = m->msg.n - at < EV_PART_MAX_BYTES ? m->msg.n - at : EV_PART_MAX_BYTES;
 		d.want = d.got = (uint32_t)n;
 		d.hdr.flags = EV_DATA_CACHED | EV_DATA_FROM_START;
+		if (m->kind == DNS) {
+			d.conn = d.sock;
+			d.gen = 0;
+			d.hdr.flags = EV_DATA_PLAIN | EV_DATA_DGRAM | EV_DATA_FROM_START;
+		}
 		buf_clear(&m->rec);
 		buf_put(&m->rec, &d, sizeof(d));
 		buf_put(&m->rec, m->msg.p + at, n);
@@ -86,14 +92,13 @@ static void put_call(struct maker *m, unsigned long conn, int dir)
 
 static void put_preamble(struct maker *m)
 {
-	struct {
-		struct ev_lib lib;
-		char name[8];
-	} lib = {.name = "openssl"};
+	_Alignas(8) char room[sizeof(struct ev_lib) + sizeof("openssl")] = {0};
+	struct ev_lib *lib = (struct ev_lib *)(void *)room;
 	struct ev_clock clock = {.mono_ns = m->now_ns, .real_ns = 1767323045000000000};
 
 	put_event(m, &clock.hdr, EV_CLOCK, sizeof(clock));
-	put_event(m, &lib.lib.hdr, EV_LIB, offsetof(struct ev_lib, name) + 8);
+	memcpy(lib->name, "openssl", sizeof("openssl"));
+	put_event(m, &lib->hdr, EV_LIB, offsetof(struct ev_lib, name) + sizeof("openssl"));
 	for (unsigned long c = 0; c < m->conns; c++) {
 		struct ev_sock s = {.conn = 0x1000 + c * 64,
 				    .gen = c + 1,
@@ -108,6 +113,13 @@ static void put_preamble(struct maker *m)
 				    .laddr = {127, 0, 0, 1},
 				    .raddr = {10, 0, (uint8_t)(c >> 8), (uint8_t)c}};
 
+		if (m->kind == DNS) {
+			s.conn = s.gen = 0;
+			s.type = 2;
+			s.protocol = 17;
+			s.lport = 53;
+			s.accepted = 0;
+		}
 		put_event(m, &s.hdr, EV_SOCK, sizeof(s));
 	}
 }
@@ -265,13 +277,43 @@ static void h2(struct maker *m, unsigned long i, unsigned long conn)
 	p->stream += 2;
 }
 
+/* RFC 1035 section 4.1: a question and its answer with one address. */
+static void dns(struct maker *m, unsigned long i, unsigned long conn)
+{
+	static const uint8_t question[] = "\3api\7example\3com\0\0\1\0\1"; /* A, IN */
+	static const uint8_t answer[] = "\300\14\0\1\0\1\0\0\0\74\0\4\12\1\2\3";
+
+	for (int dir = 1; dir >= 0; dir--) {
+		buf_put_be(&m->msg, i & 0xffff, 2);
+		buf_put_be(&m->msg, dir ? 0x0100 : 0x8180, 2);
+		buf_put_be(&m->msg, 1, 2);
+		buf_put_be(&m->msg, !dir, 2);
+		buf_put_be(&m->msg, 0, 4);
+		buf_put(&m->msg, question, sizeof(question) - 1);
+		if (!dir)
+			buf_put(&m->msg, answer, sizeof(answer) - 1);
+		put_call(m, conn, dir);
+		m->now_ns += TXN_NS / 4;
+	}
+}
+
+static enum kind kind_of(const char *name)
+{
+	static const char *const names[] = {"http1", "h2", "grpc", "dns"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return (enum kind)i;
+	exit(2);
+}
+
 int main(int argc, char **argv)
 {
 	struct maker m = {.now_ns = 1000000000};
 
 	if (argc != 7)
 		return 2;
-	m.kind = strcmp(argv[2], "http1") == 0 ? HTTP1 : strcmp(argv[2], "h2") == 0 ? H2 : GRPC;
+	m.kind = kind_of(argv[2]);
 	m.txns = strtoul(argv[3], NULL, 10);
 	m.conns = strtoul(argv[4], NULL, 10);
 	m.headers = strtoul(argv[5], NULL, 10);
@@ -285,6 +327,8 @@ int main(int argc, char **argv)
 	for (unsigned long i = 0; i < m.txns; i++) {
 		if (m.kind == HTTP1)
 			http1(&m, i, i % m.conns);
+		else if (m.kind == DNS)
+			dns(&m, i, i % m.conns);
 		else
 			h2(&m, i, i % m.conns);
 		m.now_ns += TXN_NS / 2;

@@ -13,10 +13,12 @@ worker_processes 1;
 user root;
 pid {work}/nginx.pid;
 error_log {work}/nginx.err warn;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 20480; }}
 http {{
 	access_log off;
 	keepalive_requests 100000000;
+	keepalive_timeout 300;
+	client_header_timeout 300;
 	client_body_temp_path {work}/t; proxy_temp_path {work}/t; fastcgi_temp_path {work}/t;
 	uwsgi_temp_path {work}/t; scgi_temp_path {work}/t;
 	server {{
