@@ -49,6 +49,7 @@ struct elf_file {
 	GElf_Phdr load[SEGMENTS_MAX]; /* PT_LOAD only */
 	size_t load_count;
 	bool has_interpreter;
+	uint64_t unwind_header;
 	struct elf_file *symbols; /* owned or NULL: of a separate file */
 	int symbols_fd;		  /* owned when there is one */
 };
@@ -75,6 +76,8 @@ static void read_segments(struct elf_file *e)
 			continue;
 		if (ph.p_type == PT_INTERP)
 			e->has_interpreter = true;
+		if (ph.p_type == PT_GNU_EH_FRAME)
+			e->unwind_header = ph.p_vaddr;
 		if (ph.p_type == PT_LOAD)
 			e->load[e->load_count++] = ph;
 	}
@@ -307,6 +310,11 @@ static const GElf_Phdr *segment_of(const struct elf_file *e, uint64_t addr)
 			return ph;
 	}
 	return NULL;
+}
+
+uint64_t elf_unwind_header(const struct elf_file *e)
+{
+	return e->unwind_header;
 }
 
 bool elf_segment(const struct elf_file *e, size_t i, struct elf_span *span)

@@ -57,6 +57,8 @@ bool elf_has_sections(struct elf_file *e);
  */
 int elf_add_symbols(struct elf_file *e, int fd);
 
+/* Where what finds .eh_frame at run time is loaded (PT_GNU_EH_FRAME); 0: there is none. */
+uint64_t elf_unwind_header(const struct elf_file *e);
 /* A loaded segment, as far as it is in the file. */
 struct elf_span {
 	uint64_t addr, size;

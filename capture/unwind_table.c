@@ -18,6 +18,9 @@
 #define ENC_APPLICATION_MASK 0x70
 #define ENC_NONE 0xff /* not one that compilers use for this */
 #define LEB128_MAX_BYTES 10
+#define HEADER_BYTES 8 /* of .eh_frame_hdr, up to the pointer to the table */
+#define HEADER_POINTER_AT 4
+#define HEADER_VERSION 1
 
 struct reading {
 	struct cursor c; /* over the section */
@@ -160,13 +163,38 @@ int unwind_table_parse(const void *p, size_t n, uint64_t addr, struct unwind_tab
 	return 0;
 }
 
+/* Without section headers: by .eh_frame_hdr, as linkers write it. The table says itself where it ends. */
+static int read_by_header(struct elf_file *e, struct unwind_table *t)
+{
+	uint64_t header = elf_unwind_header(e), addr;
+	uint8_t head[HEADER_BYTES], *p = NULL;
+	struct elf_span span;
+	struct cursor c;
+	int n = 0;
+
+	if (!header || elf_read(e, header, head, sizeof(head)) != sizeof(head) ||
+	    head[0] != HEADER_VERSION || head[1] != (ENC_PCREL | ENC_SIGNED | ENC_SIZE_4))
+		return unwind_table_parse(NULL, 0, 0, t);
+	c = cursor_init(head, sizeof(head));
+	cursor_skip(&c, HEADER_POINTER_AT);
+	addr = read_encoded(&c, head[1], header + HEADER_POINTER_AT);
+	for (size_t i = 0; !p && elf_segment(e, i, &span); i++)
+		if (addr - span.addr < span.size && span.size <= ELF_SECTION_MAX_BYTES)
+			p = malloc(span.size);
+	if (p)
+		n = elf_read(e, addr, p, span.size - (addr - span.addr));
+	n = unwind_table_parse(p, n > 0 ? (size_t)n : 0, addr, t);
+	free(p);
+	return n;
+}
+
 int unwind_table_read(struct elf_file *e, struct unwind_table *t)
 {
 	uint64_t addr = elf_section_address(e, ".eh_frame");
 	size_t n = 0;
 	const void *p = addr ? elf_section(e, ".eh_frame", &n) : NULL;
 
-	return unwind_table_parse(p, p ? n : 0, addr, t);
+	return p ? unwind_table_parse(p, n, addr, t) : read_by_header(e, t);
 }
 
 const struct unwind_extent *unwind_table_at(const struct unwind_table *t, uint64_t addr)

@@ -134,8 +134,8 @@ row openssl "static, stripped, --debug-file" "a client of ours" "OpenSSL $(versi
 strip -o "$work/rustls-bare" "$work/rustls"
 serve "$work/rustls-bare" server "$work/cert.pem" "$work/key.pem"
 "$program" doctor -p "$server" >"$work/out"
-check "rustls, stripped: doctor says why not" grep -q 'rustls-bare: rustls-[0-9.]* seems to be linked in, but without symbols' \
-	"$work/out"
+check "rustls, stripped: doctor says why not" \
+	grep -q 'rustls-bare: rustls-[0-9.]* seems to be linked in, but without symbols' "$work/out"
 kill "$server"
 
 # A library that nobody knows: no symbols; the user says at which offsets its functions are.

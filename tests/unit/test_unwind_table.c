@@ -10,10 +10,13 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/unwind_table.h"
@@ -178,6 +181,53 @@ static void functions_of_libssl_are_there(void **state)
 	dlclose(lib);
 }
 
+/* By the program headers alone: the same functions; no harm when these lead nowhere. */
+static void section_headers_are_not_needed(void **state)
+{
+	void *lib = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
+	struct unwind_table with, without;
+	uint8_t *p, nothing[8] = {0};
+	Elf64_Ehdr eh;
+	struct link_map *map;
+	struct elf_file *e;
+	struct stat st;
+	int fd, copy = memfd_create("copy", MFD_CLOEXEC);
+
+	(void)state;
+	assert_non_null(lib);
+	assert_int_equal(dlinfo(lib, RTLD_DI_LINKMAP, &map), 0);
+	fd = open(map->l_name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	p = malloc((size_t)st.st_size);
+	assert_non_null(p);
+	assert_int_equal(read(fd, p, (size_t)st.st_size), st.st_size);
+	assert_int_equal(elf_open(&e, fd), 0);
+	assert_int_equal(unwind_table_read(e, &with), 0);
+	elf_close(e);
+	memcpy(&eh, p, sizeof(eh));
+	eh.e_shoff = eh.e_shnum = eh.e_shstrndx = 0;
+	memcpy(p, &eh, sizeof(eh));
+	assert_int_equal(write(copy, p, (size_t)st.st_size), st.st_size);
+	assert_int_equal(elf_open(&e, copy), 0);
+	assert_int_equal(elf_section_address(e, ".eh_frame"), 0);
+	assert_int_equal(unwind_table_read(e, &without), 0);
+	assert_int_equal(with.count, without.count);
+	assert_memory_equal(with.v, without.v, with.count * sizeof(*with.v));
+	unwind_table_free(&with);
+	unwind_table_free(&without);
+	for (uint64_t at = elf_unwind_header(e); at < elf_unwind_header(e) + 8; at++) {
+		assert_int_equal(pwrite(copy, nothing, 1, (off_t)at),
+				 1); /* offset and address agree */
+		assert_int_equal(unwind_table_read(e, &without), 0);
+		unwind_table_free(&without);
+	}
+	elf_close(e);
+	free(p);
+	close(copy);
+	close(fd);
+	dlclose(lib);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +235,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_understood_is_not_there),
 		cmocka_unit_test(damage_does_no_harm),
 		cmocka_unit_test(functions_of_libssl_are_there),
+		cmocka_unit_test(section_headers_are_not_needed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
