@@ -58,15 +58,20 @@ make_bundle() { # NAME
 	mkdir -p "$work/$1"/{rootfs,upper,scratch}
 	mount -t overlay overlay "$work/$1/rootfs" \
 		-o "lowerdir=$work/image,upperdir=$work/$1/upper,workdir=$work/$1/scratch" || return 1
-	(cd "$work/$1" && runc spec) && python3 - "$work/$1/config.json" "$image" "$(command -v nginx)" <<-'PY'
+	(cd "$work/$1" && runc spec) &&
+		python3 - "$work/$1/config.json" "$image" "$(command -v nginx)" "$1" <<-'PY'
 	import json, sys
-	path, image, nginx = sys.argv[1:]
+	path, image, nginx, name = sys.argv[1:]
 	spec = json.load(open(path))
 	spec["process"].update(terminal=False, args=[nginx, "-p", "/tmp", "-c", "/etc/nginx.conf", "-e", "/tmp/err"])
 	caps = ["CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL"]
 	spec["process"]["capabilities"] = {k: caps for k in ("bounding", "effective", "permitted")}
 	spec["root"]["readonly"] = False
-	spec["annotations"] = {"org.opencontainers.image.ref.name": image}
+	# As the kubelet's runtimes note it; both are containers "web" of pods of their own.
+	spec["annotations"] = {
+	    "org.opencontainers.image.ref.name": image, "io.kubernetes.cri.container-name": "web",
+	    "io.kubernetes.cri.sandbox-name": "pod-" + name, "io.kubernetes.cri.sandbox-namespace": "shop",
+	    "io.kubernetes.cri.sandbox-uid": "a3c4d5e6-1111-2222-3333-444455556666"}
 	json.dump(spec, open(path, "w"))
 	PY
 }
@@ -195,6 +200,20 @@ filtered() {
 		"[('$b', '/c2'), ('$b', '/c2-end')]"
 }
 check "nothing else" filtered
+
+NODE_NAME=node-7 start_tracing --pod "shop/pod-$b" --labels -o "json:$work/pod.jsonl"
+ask "$a" /p1 >/dev/null
+ask "$b" /p2 >/dev/null
+check "a pod" wait_for 10 seen /p2 pod.jsonl
+stop_tracing
+pods() {
+	json "$work/pod.jsonl" "sorted({(x['k8s.pod.name'], x['k8s.namespace.name'], x['k8s.container.name'],
+		x['k8s.pod.uid'], x['k8s.node.name'], x['url.path']) for x in t})"
+}
+check "and no other" equal pods "$(pods)" \
+	"[('pod-$b', 'shop', 'web', 'a3c4d5e6-1111-2222-3333-444455556666', 'node-7', '/p2')]"
+check "with its labels" equal labels \
+	"$(json "$work/pod.jsonl" "{x['container.label.org_opencontainers_image_ref_name'] for x in t}")" "{'$image'}"
 
 start_tracing --container "no-such-$$" -o "json:$work/none.jsonl"
 ask "$a" /unseen >/dev/null

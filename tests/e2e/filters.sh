@@ -55,9 +55,7 @@ expect "no address fits" \
 expect "one server's port" "network.local.port == $port" "['/hello']" some some
 expect "the other's" \
 	"network.local.port > $((other - 1)) and tlslens.role == 'server' or client.port == 1" "['/other']" some some
-expect "both, by address" 'client.address == "127.0.0.1"' "['/hello', '/other']" all none
 expect "the path is in the bytes" 'url.path == "/other" or server.port == 1' "['/other']" all none
-expect "not one of them" "not server.port == $other" "['/hello']" all none
 
 # What is spoken is known after the first call; from then on nothing is copied of what is not asked for.
 protocol() { # EXPRESSION
