@@ -334,6 +334,7 @@ static struct txn *new_running(const struct h2 *h, const struct h2_stream *st,
 	const struct h2_request *line = st->upgraded ? st->upgraded : &q->line;
 	struct txn *t = txn_new(h->conn);
 	struct exchange x = {.h = h, .t = t};
+	struct str verb, target;
 
 	if (!t)
 		return NULL;
@@ -345,9 +346,15 @@ static struct txn *new_running(const struct h2 *h, const struct h2_stream *st,
 	begin_envelope(t, h, st);
 	t->flags |= st->hole == H2_HOLE_JOIN ? TXN_LATE : 0;
 	t->flags |= st->msg[h->requests].unknown ? TXN_UNKNOWN_HEADERS : 0;
+	if (!q->content_type.p || !grpc_content_type(q->content_type)) {
+		add_request(&x);
+		return t;
+	}
+	/* in the order of the whole call */
+	grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	verb = t->verb, target = t->target;
 	add_request(&x);
-	if (q->content_type.p && grpc_content_type(q->content_type))
-		grpc_describe(t, &(struct grpc_call){.path = x.q.line.path});
+	t->verb = verb, t->target = target;
 	return t;
 }
 
