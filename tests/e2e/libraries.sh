@@ -176,6 +176,16 @@ start_nginx "location /page { default_type text/html; return 200 'hello'; }"
 row openssl "BoringSSL, static, stripped, by code shape" chromium "chromium $(version chromium)" \
 	client "$work/json" /page
 
+# Connections of a thread that are open at once, and threads: whose is what is read?
+rustls_many() {
+	"$program" -o json:"$work/json" -- "$work/rustls" many "$port" 6 8 >"$work/out" 2>"$work/err" || return 1
+	equal "exchanges, paths, ports, answers, bytes lost" "$(json "$work/json" "(len(t),
+		*(len({x[k] for x in t}) for k in ('url.path', 'network.local.port')),
+		{x['http.response.status_code'] for x in t}, sum(x['tlslens.lost_bytes'] for x in t))")" \
+		"(48, 48, 48, {404}, 0)"
+}
+check "rustls: 48 connections at once" rustls_many
+
 serve_gnutls() { # gnutls-serv names no port of its own choice
 	local tries
 	for tries in 1 2 3 4 5; do

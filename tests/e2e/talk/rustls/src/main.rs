@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! One HTTP/1 exchange over rustls on the loopback: `talk client PORT`, or `talk server CERT KEY`, which prints its port.
+//! One HTTP/1 exchange over rustls on the loopback: `talk client PORT`, or `talk server CERT KEY`, which prints its
+//! port. `talk many PORT THREADS CONNECTIONS` asks for /THREAD/CONNECTION, several connections of a thread at once.
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -14,18 +15,47 @@ impl rustls::client::ServerCertVerifier for AnyCertificate {
     }
 }
 
-fn client(port: &str) {
+type Stream = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+fn connect(port: &str) -> Stream {
     let config = rustls::ClientConfig::builder()
         .with_safe_defaults()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
         .with_no_client_auth();
-    let tls = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
-    let tcp = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    let mut stream = rustls::StreamOwned::new(tls, tcp);
-    stream.write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let name = "localhost".try_into().unwrap();
+    let tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    rustls::StreamOwned::new(tls, TcpStream::connect(format!("127.0.0.1:{port}")).unwrap())
+}
+
+fn ask(stream: &mut Stream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+}
+
+fn hear(stream: &mut Stream) {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     assert!(!answer.is_empty());
+}
+
+fn client(port: &str) {
+    let mut stream = connect(port);
+    ask(&mut stream, "/hello");
+    hear(&mut stream);
+}
+
+fn many(port: &str, threads: usize, connections: usize) {
+    std::thread::scope(|scope| {
+        for t in 0..threads {
+            scope.spawn(move || {
+                let mut streams: Vec<Stream> = (0..connections).map(|_| connect(port)).collect();
+                for (c, stream) in streams.iter_mut().enumerate() {
+                    ask(stream, &format!("/{t}/{c}"));
+                }
+                streams.iter_mut().rev().for_each(hear);
+            });
+        }
+    });
 }
 
 fn server(cert: &str, key: &str) {
@@ -59,6 +89,7 @@ fn main() {
     match args.len() {
         3 => client(&args[2]),
         4 => server(&args[2], &args[3]),
+        5 => many(&args[2], args[3].parse().unwrap(), args[4].parse().unwrap()),
         _ => std::process::exit(2),
     }
 }
