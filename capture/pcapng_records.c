@@ -470,7 +470,7 @@ static int put_hello(struct pcapng_records *r, const struct pcapng_block *b,
 {
 	struct ev_sock_io io = {.hdr = head_of(r, b, EV_SOCK_IO, sizeof(io) + f->n)};
 
-	if (!c->has_sock || f->n <= TLS_HEADER_BYTES ||
+	if (c->silent || !c->has_sock || f->n <= TLS_HEADER_BYTES ||
 	    f->payload[TLS_HEADER_BYTES] != TLS_CLIENT_HELLO)
 		return 0;
 	io.hdr.flags = EV_SOCK_IO_HELLO;
