@@ -88,6 +88,28 @@ static void test_lost_by_cause(void **state)
 	identity_unref(id);
 }
 
+/* Functions found by their shape that were not seen to speak TLS. */
+static void test_doubted(void **state)
+{
+	struct identity *id = some_process("nginx");
+	struct flow_proc_stats p = stats_of(id);
+	struct summary_totals t = {.calls = 2, .doubted = true};
+	char *text;
+
+	(void)state;
+	text = text_of(&p);
+	assert_null(strstr(text, "code shape"));
+	free(text);
+	p.counters.hdr.flags = EV_COUNTERS_DOUBTED;
+	text = text_of(&p);
+	assert_non_null(strstr(text, "calls of functions found by code shape"));
+	free(text);
+	assert_non_null(strstr(summary_reason(&t), "not seen to speak TLS"));
+	t.flow.conns = 1;
+	assert_null(strstr(summary_reason(&t), "not seen to speak TLS"));
+	identity_unref(id);
+}
+
 static void test_does_not_add_up(void **state)
 {
 	struct identity *id = some_process("nginx");
@@ -191,10 +213,10 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_balanced),	cmocka_unit_test(test_lost_by_cause),
-		cmocka_unit_test(test_does_not_add_up), cmocka_unit_test(test_no_counters),
-		cmocka_unit_test(test_hostile_name),	cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_balanced),    cmocka_unit_test(test_lost_by_cause),
+		cmocka_unit_test(test_doubted),	    cmocka_unit_test(test_does_not_add_up),
+		cmocka_unit_test(test_no_counters), cmocka_unit_test(test_hostile_name),
+		cmocka_unit_test(test_reasons),	    cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
