@@ -58,6 +58,10 @@ struct sock {
 	unsigned int sk_kern_sock : 1;
 };
 
+struct inet_sock {
+	__be16 inet_sport;
+};
+
 struct tcp_sock {
 	__u32 rcv_nxt, copied_seq, write_seq, snd_una;
 	__u64 bytes_received, bytes_acked;
@@ -164,6 +168,7 @@ struct task_struct {
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 #define TLS_TYPE_MIN 0x14 /* change_cipher_spec */
+#define TLS_HANDSHAKE 0x16
 #define TLS_APPLICATION_DATA 0x17
 #define TLS_MAJOR 3
 #define TLS_MINOR_MAX 4

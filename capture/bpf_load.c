@@ -239,9 +239,10 @@ static int attach_hooks(struct bpf_side *b, const struct features *has)
 		}
 	}
 	s->links.sock_set_state = bpf_program__attach(s->progs.sock_set_state);
+	s->links.sock_destroyed = bpf_program__attach(s->progs.sock_destroyed);
 	b->backend =
 		sock_backend_attach(s, has->backend, &b->sock_links) ? has->backend : BACKEND_NONE;
-	if (!s->links.sock_set_state || b->backend == BACKEND_NONE)
+	if (!s->links.sock_set_state || !s->links.sock_destroyed || b->backend == BACKEND_NONE)
 		log_warn("no hook on socket calls: peers stay unknown");
 	return 0;
 }

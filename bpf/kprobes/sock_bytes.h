@@ -127,13 +127,18 @@ static APART void plain(struct proc_state *p, struct sock_state *k, struct sock_
 	move_all(m, &k->at, p);
 }
 
-/* A plain connection that goes on as TLS (CONNECT, STARTTLS) begins anew: the hellos are counted from here. */
+/*
+ * A plain connection that goes on as TLS (CONNECT, STARTTLS) begins anew. Hellos are counted from here: before the
+ * first of them neither side says anything; in the middle of a handshake what follows is none.
+ */
 static __always_inline void tls_begins(struct proc_state *p, struct sock_state *k,
-				       const struct sock_call *x)
+				       const struct sock_call *x, __u8 type)
 {
 	sock_put_end(k);
 	__builtin_memset(&k->at, 0, sizeof(k->at));
 	k->kind = SOCK_TLS;
+	for (int d = 0; d < 2 && type == TLS_HANDSHAKE; d++)
+		k->begun[d] = k->from_start[d] = 1;
 	k->announced = 0; /* to be told as one of TLS */
 	if (k->judged != JUDGED_UNWANTED)
 		sock_tell(p, k, x);
@@ -143,12 +148,15 @@ static __always_inline void tls_begins(struct proc_state *p, struct sock_state *
 static APART void stream_kind(struct proc_state *p, struct sock_state *k, struct sock_call *x,
 			      bool below_tls)
 {
+	__u8 type;
+
 	if (x->flags & MSG_TRUNC && k->tcp)
 		x->nocopy = 1; /* tcp(7): thrown away */
 	if (k->kind != SOCK_NEW && (k->kind != SOCK_PLAIN || !below_tls))
 		return;
-	if (begins_tls(x))
-		tls_begins(p, k, x);
+	type = begins_tls(x);
+	if (type)
+		tls_begins(p, k, x, type);
 	else if (!below_tls)
 		k->kind = SOCK_PLAIN;
 }

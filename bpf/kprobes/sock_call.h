@@ -62,19 +62,24 @@ static __always_inline void work_give(struct work *w)
 	__sync_lock_test_and_set(&w->busy, 0);
 }
 
-/* Whether the bytes of a call begin with the header of a TLS record (RFC 8446 section 5.1), as far as it goes. */
-static __always_inline bool begins_tls(const struct sock_call *x)
+/*
+ * The type of the TLS record whose header the bytes of a call begin with (RFC 8446 section 5.1), as far as it goes;
+ * 0: with none.
+ */
+static __always_inline __u8 begins_tls(const struct sock_call *x)
 {
 	__u8 b[3] = {};
 	__u64 n = x->n < x->at.len ? x->n : x->at.len;
 
 	if (x->nocopy || !n)
-		return false;
+		return 0;
 	if (n >= sizeof(b) ? bpf_probe_read_user(b, sizeof(b), (const void *)x->at.base)
 			   : bpf_probe_read_user(b, 1, (const void *)x->at.base))
-		return false;
+		return 0;
 	return b[0] >= TLS_TYPE_MIN && b[0] <= TLS_APPLICATION_DATA &&
-	       (n < sizeof(b) || (b[1] == TLS_MAJOR && b[2] <= TLS_MINOR_MAX));
+			       (n < sizeof(b) || (b[1] == TLS_MAJOR && b[2] <= TLS_MINOR_MAX))
+		       ? b[0]
+		       : 0;
 }
 
 /*

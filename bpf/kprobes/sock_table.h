@@ -114,6 +114,9 @@ static __always_inline void addresses_fill(struct ev_sock *e, const struct sock 
 		return;
 	e->protocol = BPF_CORE_READ(sk, sk_protocol);
 	e->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (!e->lport) /* given back: the connection was reset, what came before is still read */
+		e->lport =
+			__builtin_bswap16(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
 	e->rport = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (e->family == AF_INET) {
 		v4 = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);

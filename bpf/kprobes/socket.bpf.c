@@ -178,7 +178,7 @@ int sock_syscall(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The end of a socket's life, and the beginning of one that connects. May run in a softirq. */
+/* A socket that connects begins anew, whatever it was before. */
 SEC("raw_tp/inet_sock_set_state")
 int sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -187,15 +187,28 @@ int sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 	struct sock_state *k;
 	struct proc_state *p;
 
-	if (ctx->args[2] == TCP_SYN_SENT) {
-		p = proc_traced(bpf_get_current_pid_tgid() >> 32);
-		if (p && is_stream(sk))
-			sock_new(p, sk, 0, 0, true);
+	if (ctx->args[2] != TCP_SYN_SENT)
 		return 0;
-	}
-	if (ctx->args[2] != TCP_CLOSE || paused)
+	p = proc_traced(bpf_get_current_pid_tgid() >> 32);
+	if (!p || !is_stream(sk))
 		return 0;
 	k = bpf_map_lookup_elem(&socks, &key);
+	if (k)
+		sock_put_close(k);
+	sock_new(p, sk, 0, 0, true);
+	return 0;
+}
+
+/*
+ * The end of a TCP socket's life; its address may be another's from now on. Not when its state becomes "closed": what
+ * was received before a reset is still read from it then. May run in a softirq.
+ */
+SEC("raw_tp/tcp_destroy_sock")
+int sock_destroyed(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 key = ctx->args[0];
+	struct sock_state *k = paused ? NULL : bpf_map_lookup_elem(&socks, &key);
+
 	if (!k)
 		return 0;
 	sock_put_close(k);

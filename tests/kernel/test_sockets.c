@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/uio.h>
 
 enum note {
@@ -162,6 +163,33 @@ static void unrelated(struct truth *t)
 	s.mode.escape = NULL;
 	send_deeper(fd, 10);
 	counted(t, 0, put(&s, buf, 100));
+}
+
+#define RESETS 16
+
+/* What came before a reset is read after it; then an accepted socket may be at the same address. */
+static void after_reset(struct truth *t)
+{
+	static const uint8_t record[6] = {0x17, 3, 3, 0, 1};
+	struct pollfd p = {.events = POLLHUP};
+	uint8_t buf[100];
+	int remote;
+
+	for (int i = 0; i < RESETS; i++) {
+		SSL s = {.fd = -1};
+
+		remote = connected(AF_INET, &s.fd);
+		t->note[0] += 2u * (port_of(s.fd, true) + port_of(s.fd, false));
+		if (send(remote, record, sizeof(record), 0) != sizeof(record))
+			_exit(1);
+		drop(remote);
+		p.fd = s.fd;
+		if (poll(&p, 1, 5000) != 1 || !(p.revents & POLLHUP))
+			_exit(1);
+		counted(t, 1, SSL_read(&s, buf, 100));
+		drop(s.fd);
+		SSL_free(&s);
+	}
 }
 
 /* A callback, or a log, uses a socket of its own within calls of the context. */
@@ -342,6 +370,23 @@ static void test_changing(const char *backend)
 	seen_free(&s);
 }
 
+/* What was received is seen, other than at the entry of a system call. */
+static void test_reset(const char *backend)
+{
+	uint64_t ports = 0;
+	struct truth t;
+	struct seen s;
+	bool good = run(after_reset, backend, &s, &t);
+
+	/* both ends are in the process */
+	for (uint64_t i = 0; i < s.socks && i < 2 * RESETS; i++)
+		ports += s.sock[i].lport + s.sock[i].rport;
+	good &= EXPECT_EQ(s.socks, 2 * RESETS) & EXPECT_EQ(s.nested, RESETS) &
+		EXPECT_EQ(s.sock_closes, 2 * RESETS) & EXPECT_EQ(ports, t.note[0]);
+	result(good, "a socket that was reset is not the next one at its address", backend);
+	seen_free(&s);
+}
+
 static void test_evidence(const char *backend)
 {
 	struct truth t;
@@ -404,6 +449,8 @@ int main(int argc, char **argv)
 			test_changing(each);
 		if (chosen(argc, argv, "evidence"))
 			test_evidence(each);
+		if (chosen(argc, argv, "evidence") && strcmp(each, "sys_enter") != 0)
+			test_reset(each);
 	}
 	return results_status();
 }
