@@ -100,7 +100,8 @@ static void put_preamble(struct maker *m)
 	memcpy(lib->name, "openssl", sizeof("openssl"));
 	put_event(m, &lib->hdr, EV_LIB, offsetof(struct ev_lib, name) + sizeof("openssl"));
 	for (unsigned long c = 0; c < m->conns; c++) {
-		struct ev_sock s = {.conn = 0x1000 + c * 64,
+		struct ev_sock s = {.hdr.flags = EV_SOCK_TLS,
+				    .conn = 0x1000 + c * 64,
 				    .gen = c + 1,
 				    .sock = c + 1,
 				    .fd = (int32_t)(10 + c % 1000),

@@ -310,6 +310,7 @@ static bool make_sock(struct pcapng_records *r, const struct pcapng_block *b, st
 	bool v6 = c->key.v6, peer_v6;
 
 	s.conn = c->plain ? 0 : c->number;
+	s.hdr.flags = c->plain ? 0 : EV_SOCK_TLS;
 	s.gen = s.conn;
 	s.sock = c->number;
 	s.type = c->key.udp ? SOCK_DGRAM : SOCK_STREAM;

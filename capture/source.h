@@ -90,6 +90,8 @@ struct source_ops {
 	int (*describe)(void *self, char *out, size_t n);
 	/* Per target: libraries, sites and their kinds, functions missing, notes. For the summary. */
 	int (*report)(void *self, FILE *out);
+	/* Why no plaintext of a process can be seen, without newline; "" when nothing is known. NULL: nothing ever is. */
+	void (*why)(void *self, const struct proc_key *proc, char *out, size_t n);
 	void (*close)(void *self);
 };
 

@@ -615,6 +615,13 @@ static int live_report(void *self, FILE *out)
 	return 0;
 }
 
+static void live_why(void *self, const struct proc_key *proc, char *out, size_t n)
+{
+	struct live *l = self;
+
+	targets_why(&l->targets, proc, out, n);
+}
+
 const struct source_ops source_bpf = {
 	.name = "bpf",
 	.open = live_open,
@@ -625,5 +632,6 @@ const struct source_ops source_bpf = {
 	.command_status = live_command_status,
 	.describe = live_describe,
 	.report = live_report,
+	.why = live_why,
 	.close = live_close,
 };

@@ -100,5 +100,7 @@ void targets_reconcile(struct targets *ts, uint64_t now_ns);
 
 void targets_describe(const struct targets *ts, char *out, size_t n);
 void targets_report(const struct targets *ts, FILE *out);
+/* Why no plaintext of a process is seen, as far as is known; else "". */
+void targets_why(const struct targets *ts, const struct proc_key *proc, char *out, size_t n);
 
 #endif

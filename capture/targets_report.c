@@ -209,3 +209,34 @@ void targets_report(const struct targets *ts, FILE *out)
 	if (ts->ended_dropped)
 		fprintf(out, "  and %zu more that ended\n", ts->ended_dropped);
 }
+
+static const struct target *target_of(const struct targets *ts, const struct proc_key *proc)
+{
+	const struct target *t = targets_find(ts, proc->tgid);
+
+	if (t && t->key.start_ns == proc->start_ns)
+		return t;
+	DL_FOREACH (ts->ended, t)
+		if (t->key.tgid == proc->tgid && t->key.start_ns == proc->start_ns)
+			return t;
+	return NULL;
+}
+
+void targets_why(const struct targets *ts, const struct proc_key *proc, char *out, size_t n)
+{
+	const struct target *t = target_of(ts, proc);
+	struct line l = {out, 0, n};
+
+	*out = '\0';
+	if (!t)
+		return;
+	if (t->trouble)
+		put(&l, "%s", t->trouble);
+	else if (t->found.count && t->sites)
+		put(&l, "none of the functions found was called; a TLS library that is not known "
+			"may be");
+	else if (t->found.note_count)
+		put(&l, "%s", t->found.notes[0]);
+	else
+		put(&l, "no TLS library was found in it, or it hands on what others say");
+}

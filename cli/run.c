@@ -357,6 +357,8 @@ static void summarise(struct run *r)
 {
 	struct summary_totals totals = {
 		.txns = select_txns(r->select),
+		.why = r->ops->why,
+		.why_source = r->source,
 		.interrupted = r->err != 0,
 		.packets = r->ops->packets,
 	};

@@ -7,6 +7,8 @@
 #include "identity/identity.h"
 #include "select/human.h"
 
+#define REASON_BYTES 512
+
 /* By enum ev_lost. */
 static const char *const lost_names[EV_LOST_CAUSES] = {
 	[EV_LOST_RING] = "ring full",	  [EV_LOST_FAULT] = "page not readable",
@@ -115,12 +117,28 @@ void summary_proc(FILE *out, const struct flow_proc_stats *p, bool packets)
 		fputs("    the kernel side's counters are missing from the file\n", out);
 }
 
+void summary_unread(FILE *out, const struct flow_proc_stats *p, const struct summary_totals *t)
+{
+	char why[REASON_BYTES] = "";
+
+	if (!p->tls_socks || p->tls_conns)
+		return;
+	fputs("  ", out);
+	put_name(out, p->proc);
+	fprintf(out, ": TLS on %" PRIu64 " of its sockets, but no plaintext", p->tls_socks);
+	if (t->why)
+		t->why(t->why_source, &p->proc->key, why, sizeof(why));
+	fprintf(out, "%s%s (see tlslens doctor)\n", *why ? ": " : "", why);
+}
+
 const char *summary_reason(const struct summary_totals *t)
 {
 	if (t->txns || t->interrupted)
 		return NULL;
 	if (t->packets && !t->flow.conns)
 		return "no protocol known here is in the packets";
+	if (t->unread && !t->flow.conns)
+		return "TLS was seen on sockets only, no call of a TLS library (reasons above)";
 	if (!t->calls && !t->flow.conns)
 		return "no TLS call was seen: none was made meanwhile, or through a function that "
 		       "was not found (see tlslens doctor)";
@@ -154,6 +172,8 @@ static void one_proc(const struct flow_proc_stats *p, void *arg)
 	w->t->filtered_bytes += both(p->counters.filtered_bytes);
 	if (p->conns || both(p->counters.calls))
 		summary_proc(w->out, p, w->t->packets);
+	summary_unread(w->out, p, w->t);
+	w->t->unread |= p->tls_socks && !p->tls_conns;
 }
 
 /* Rare things: said only when they happened. */

@@ -92,10 +92,13 @@ void flow_cipher_made(struct flow *f, const struct ev_cipher *ev)
 
 void flow_cipher_sent(struct flow *f, const struct ev_sock_io *ev)
 {
+	struct flow_sock *s = flow_sock_find(f, ev->sock);
 	struct flow_cipher *e;
 
 	if (ev->got < EV_CIPHER_BYTES || ev->dir != DIR_WRITE)
 		return;
+	if (s)
+		flow_sock_is_tls(f, s, &ev->hdr);
 	e = cipher_get(f, &ev->hdr, ev->buf);
 	if (!e)
 		return;

@@ -56,6 +56,7 @@ void flow_conn_known(struct flow_conn *c)
 	c->known = true;
 	c->flow->stats.conns++;
 	c->proc->conn_count++;
+	c->proc->tls_conns += !c->pub.plain;
 	if (!c->pub.plain || !*c->proc->lib)
 		c->proc->lib = c->pub.lib;
 }

@@ -200,6 +200,8 @@ void flow_each_proc(const struct flow *f, void (*fn)(const struct flow_proc_stat
 			.proc = p->identity,
 			.lib = p->lib,
 			.conns = p->conn_count,
+			.tls_conns = p->tls_conns,
+			.tls_socks = p->tls_socks,
 			.txns = p->txns,
 			.bytes = {p->bytes[0], p->bytes[1]},
 			.counters = p->counters,

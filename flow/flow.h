@@ -85,6 +85,8 @@ struct flow_proc_stats {
 	const struct identity *proc; /* borrowed */
 	const char *lib;	     /* row name of its last connection */
 	uint64_t conns, txns, bytes[2];
+	uint64_t tls_conns;	     /* of them; with plaintext, that is */
+	uint64_t tls_socks;	     /* sockets that records of TLS were seen on */
 	struct ev_counters counters; /* the last received; zero when none */
 };
 

@@ -43,6 +43,7 @@ void flow_hello_read(struct flow *f, const struct ev_sock_io *ev)
 
 	if (!s || (s->closed && ev->hdr.ts_ns > s->closed_ns))
 		return;
+	flow_sock_is_tls(f, s, &ev->hdr);
 	if (!s->hello) {
 		s->hello = calloc(1, sizeof(*s->hello));
 		if (!s->hello) {

@@ -62,6 +62,8 @@ struct flow_sock *flow_sock_find(struct flow *f, uint64_t id);
 void flow_sock_put(struct flow *f, const struct ev_sock *ev);
 void flow_sock_close(struct flow *f, const struct ev_sock_close *ev);
 void flow_sock_expire(struct flow *f);
+/* Records of TLS were seen on it, by the process of `h`: it may be a context's. */
+void flow_sock_is_tls(struct flow *f, struct flow_sock *s, const struct ev_hdr *h);
 /* Takes the evidence that comes with a record. */
 void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d);
 /* What proves the peer of a transaction that began at start_ns. */

@@ -21,6 +21,7 @@ struct flow_sock {
 	enum role role;
 	uint32_t netns;
 	struct endpoint local, peer;
+	bool tls_seen;		  /* records of TLS, by the kernel side */
 	struct flow_hello *hello; /* a reference; NULL: none was seen */
 	/* plain traffic: plain.c */
 	struct flow_conn *plains;

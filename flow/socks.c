@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sockets and what they prove. The address of a connection is only ever taken from a socket that the
- * kernel side saw below a TLS call of the same context and generation. A closed socket proves nothing for
+ * kernel side saw below a TLS call of the same context and generation, and on which it saw records of TLS. A closed socket proves nothing for
  * later bytes, however alike the next one looks.
  */
 #include "flow/internal.h"
@@ -197,6 +197,15 @@ static void bind_plain(struct flow_conn *c, struct flow_sock *s)
 	}
 }
 
+void flow_sock_is_tls(struct flow *f, struct flow_sock *s, const struct ev_hdr *h)
+{
+	struct flow_proc *p = s->tls_seen ? NULL : flow_proc_get(f, h);
+
+	s->tls_seen = true;
+	if (p)
+		p->tls_socks++;
+}
+
 static void prove(struct flow *f, struct flow_sock *s, const struct ev_sock *ev)
 {
 	struct flow_conn_key key;
@@ -221,7 +230,9 @@ void flow_sock_put(struct flow *f, const struct ev_sock *ev)
 
 	if (!s || !s->announced || (s->closed && ev->hdr.ts_ns > s->closed_ns))
 		return;
-	if (ev->conn)
+	if (ev->hdr.flags & EV_SOCK_TLS)
+		flow_sock_is_tls(f, s, &ev->hdr);
+	if (ev->conn && ev->hdr.flags & EV_SOCK_TLS)
 		prove(f, s, ev);
 	DL_FOREACH2(s->plains, c, home_next)
 	{
@@ -264,7 +275,7 @@ void flow_sock_evidence(struct flow_conn *c, const struct ev_data *d)
 	if (!d->sock || !(nested || cached))
 		return;
 	s = flow_sock_find(c->flow, d->sock);
-	if (!s || !s->announced || (!nested && s->closed && ts > s->closed_ns))
+	if (!s || !s->announced || !s->tls_seen || (!nested && s->closed && ts > s->closed_ns))
 		return;
 	bind_sock(c, s, nested ? PEER_NESTED : PEER_CACHED);
 	if (nested) {

@@ -154,7 +154,7 @@ struct flow_proc {
 	UT_hash_handle hh;   /* in order of first sight */
 	struct identity *identity;
 	const char *lib;
-	uint64_t conn_count, txns, bytes[DIR_COUNT];
+	uint64_t conn_count, tls_conns, tls_socks, txns, bytes[DIR_COUNT];
 	struct ev_counters counters;
 	struct flow_conn *conns;
 	struct flow_thread *threads; /* owned, FLOW_THREADS of them; NULL before the first */

@@ -163,6 +163,7 @@ static void other(struct stage *s, uint8_t op, struct cursor *c)
 	case 1:
 		sock.family = arg & 4 ? AF_INET : AF_INET6;
 		sock.lport = arg;
+		sock.hdr.flags = arg & 8 ? 0 : EV_SOCK_TLS;
 		feed(s, &sock.hdr, EV_SOCK, sizeof(sock));
 		break;
 	case 2:

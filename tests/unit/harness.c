@@ -271,12 +271,14 @@ void harness_socket(struct harness *h, const struct ev_sock *sock)
 	struct ev_sock e = *sock;
 
 	e.hdr = header(EV_SOCK, sizeof(e), h->now_ms * MS);
+	e.hdr.flags = sock->hdr.flags;
 	feed(h, &e.hdr);
 }
 
 void harness_sock(struct harness *h, uint64_t conn, uint64_t gen, uint64_t sock, uint16_t rport)
 {
 	struct ev_sock e = {
+		.hdr.flags = EV_SOCK_TLS,
 		.conn = conn,
 		.gen = gen,
 		.sock = sock,

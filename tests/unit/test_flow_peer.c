@@ -219,6 +219,7 @@ static void feed_proof(struct harness *h, uint64_t sock)
 			.start_ns = HARNESS_START_NS,
 			.tgid = HARNESS_PID,
 			.type = EV_SOCK,
+			.flags = EV_SOCK_TLS,
 			.len = sizeof(e)},
 		.conn = HARNESS_CONN,
 		.gen = 1,
@@ -259,6 +260,28 @@ static void a_proof_by_a_closed_socket_is_none(void **state)
 	CHECK(h, "port 0 txn 4242-1000-1 unknown Q /a 1 late\n");
 }
 
+/* A callback's, or a log's: whatever a call of the context did with it. */
+static void a_socket_without_tls_is_nobodys(void **state)
+{
+	struct ev_sock plain = {.sock = 30, .family = AF_INET, .type = SOCK_STREAM, .rport = 514};
+	struct harness *h = *state;
+
+	h->on_txn = show_port;
+	harness_socket(h, &plain);
+	DATA(h, .off = 0, .text = "Q /a\n", .sock = 30, NESTED);
+	DATA(h, .dir = R, .off = 0, .text = "R 1\n", .sock = 30, CACHED);
+	plain.conn = HARNESS_CONN;
+	plain.gen = 1;
+	harness_socket(h, &plain);
+	CHECK(h, "");
+	/* TLS begins on it (CONNECT, STARTTLS) */
+	plain.conn = plain.gen = 0;
+	plain.hdr.flags = EV_SOCK_TLS;
+	harness_socket(h, &plain);
+	DATA(h, .off = 5, .text = "Q /b\n", .sock = 30, NESTED);
+	CHECK(h, "port 514 txn 4242-1000-1 cached Q /a 1\n");
+}
+
 static void show_conn(struct harness *h, struct txn *t)
 {
 	const struct conn *c = t->conn;
@@ -278,6 +301,7 @@ static void feed_sock6(struct harness *h, const char *local, const char *peer)
 			.start_ns = HARNESS_START_NS,
 			.tgid = HARNESS_PID,
 			.type = EV_SOCK,
+			.flags = EV_SOCK_TLS,
 			.len = sizeof(e)},
 		.conn = HARNESS_CONN,
 		.gen = 1,
@@ -401,6 +425,7 @@ int main(void)
 		STAGED_TXNS(evidence_without_its_socket_is_none),
 		STAGED_TXNS(a_proof_names_a_socket_told_before),
 		STAGED_TXNS(a_proof_by_a_closed_socket_is_none),
+		STAGED_TXNS(a_socket_without_tls_is_nobodys),
 		STAGED_TXNS(mapped_addresses_are_ipv4),
 		STAGED_TXNS(ipv6_addresses_are_kept),
 		STAGED_TXNS(plain_sockets_are_known_by_the_kernel),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Many connections of one event loop, on every rung of the ladder, their socket records dropped, cut and
- * shuffled by a seeded generator: a peer may become unknown by that, but never wrong. The target of each
- * request is the port of its true peer.
+ * shuffled by a seeded generator: a peer may become unknown by that, but never wrong. Some are plain, and used
+ * within calls of the others' contexts, too (by callbacks, say): they are nobody's peer but their own. The
+ * target of each request is the port of its true peer.
  */
 #include "tests/unit/flow_stage.h"
 
@@ -13,7 +14,7 @@
 #define CONNS 8	 /* at a time */
 #define ROUNDS 3 /* each address of a context is used again so often */
 #define EXCHANGES 4
-#define RECORDS_MAX (CONNS * ROUNDS * (EXCHANGES * 4 + 5))
+#define RECORDS_MAX (CONNS * ROUNDS * (EXCHANGES * 5 + 5))
 #define STEP_NS 100000
 
 struct rng {
@@ -33,7 +34,7 @@ struct talk {
 	uint64_t conn, gen, sock;
 	uint32_t said; /* exchanges */
 	uint64_t off[DIR_COUNT];
-	bool memory_bio;
+	bool memory_bio, plain;
 	bool open;
 };
 
@@ -81,6 +82,7 @@ static void open_sock(struct trial *t, struct talk *k)
 	e->type = SOCK_STREAM;
 	e->protocol = IPPROTO_TCP;
 	e->rport = port_of(k->sock);
+	e->hdr.flags = k->plain ? 0 : EV_SOCK_TLS;
 	k->open = true;
 }
 
@@ -92,6 +94,28 @@ static void prove(struct trial *t, const struct talk *k)
 	e->conn = k->conn;
 	e->gen = k->gen;
 	e->sock = k->sock;
+	e->hdr.flags = EV_SOCK_TLS;
+}
+
+/* A plain socket that is open, or NULL. */
+static const struct talk *some_plain(struct trial *t)
+{
+	const struct talk *k = &t->talks[below(&t->r, CONNS)];
+
+	return k->open && k->plain ? k : NULL;
+}
+
+/* A call of the library used a plain one; nobody should have said so. */
+static void mislead(struct trial *t, const struct talk *k)
+{
+	const struct talk *plain = some_plain(t);
+	struct ev_sock *e = plain ? add(t, EV_SOCK, sizeof(*e)) : NULL;
+
+	if (!e)
+		return;
+	e->conn = k->conn;
+	e->gen = k->gen;
+	e->sock = plain->sock;
 }
 
 static void close_sock(struct trial *t, struct talk *k)
@@ -101,8 +125,8 @@ static void close_sock(struct trial *t, struct talk *k)
 
 	e->sock = k->sock;
 	end = add(t, EV_CONN_END, sizeof(*end));
-	end->conn = k->conn;
-	end->gen = k->gen;
+	end->conn = k->plain ? k->sock : k->conn;
+	end->gen = k->plain ? k->sock : k->gen;
 	end->off[W] = k->off[W];
 	end->off[R] = k->off[R];
 	k->open = false;
@@ -137,11 +161,18 @@ static void say(struct trial *t, struct talk *k, enum dir dir)
 {
 	char text[16];
 	struct harness_data d = {.conn = k->conn, .gen = k->gen, .dir = dir, .text = text};
+	const struct talk *plain = k->plain ? NULL : some_plain(t);
 
 	snprintf(text, sizeof(text), dir == W ? "Q /%u\n" : "R %u\n", port_of(k->sock));
 	d.off = k->off[dir];
 	d.flags = EV_DATA_FROM_START;
-	if (!k->memory_bio && below(&t->r, 3)) {
+	if (k->plain) {
+		d.flags |= EV_DATA_PLAIN;
+		d.conn = d.sock = k->sock;
+	} else if (plain && below(&t->r, 8) == 0) {
+		d.flags |= EV_DATA_NESTED;
+		d.sock = plain->sock;
+	} else if (!k->memory_bio && below(&t->r, 3)) {
 		d.flags |= below(&t->r, 2) ? EV_DATA_NESTED : EV_DATA_CACHED;
 		d.sock = k->sock;
 	}
@@ -155,8 +186,10 @@ static void exchange(struct trial *t, struct talk *k)
 {
 	if (k->memory_bio)
 		cipher(t, k);
-	else if (k->said == 0 && below(&t->r, 2))
+	else if (!k->plain && k->said == 0 && below(&t->r, 2))
 		prove(t, k);
+	if (!k->plain && below(&t->r, 4) == 0)
+		mislead(t, k);
 	say(t, k, W);
 	say(t, k, R);
 	k->said++;
@@ -185,7 +218,8 @@ static void make(struct trial *t, uint64_t seed)
 			*k = (struct talk){.conn = 0x1000 + (uint64_t)(k - t->talks) * 64,
 					   .gen = k->gen + 1,
 					   .sock = ++socks,
-					   .memory_bio = below(&t->r, 2)};
+					   .plain = below(&t->r, 4) == 0};
+			k->memory_bio = !k->plain && below(&t->r, 2);
 			open_sock(t, k);
 		}
 	}

@@ -151,6 +151,53 @@ static void test_hostile_name(void **state)
 	identity_unref(id);
 }
 
+static void why(void *source, const struct proc_key *proc, char *out, size_t n)
+{
+	assert_int_equal(proc->tgid, 4242);
+	snprintf(out, n, "%s", (const char *)source);
+}
+
+static char *unread_of(const struct flow_proc_stats *p, const struct summary_totals *t)
+{
+	char *text;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	summary_unread(f, p, t);
+	fclose(f);
+	return text;
+}
+
+static void test_tls_without_plaintext(void **state)
+{
+	struct identity *id = some_process("foo");
+	struct flow_proc_stats p = {.proc = id, .tls_socks = 3};
+	struct summary_totals t = {.why = why, .why_source = "no library"};
+	char *text = unread_of(&p, &t);
+
+	(void)state;
+	assert_string_equal(text, "  foo[4242]: TLS on 3 of its sockets, but no plaintext: "
+				  "no library (see tlslens doctor)\n");
+	free(text);
+	t.why = NULL; /* a replay */
+	text = unread_of(&p, &t);
+	assert_string_equal(text, "  foo[4242]: TLS on 3 of its sockets, but no plaintext "
+				  "(see tlslens doctor)\n");
+	free(text);
+	p.tls_conns = 1;
+	text = unread_of(&p, &t);
+	assert_string_equal(text, "");
+	free(text);
+	p.tls_conns = p.tls_socks = 0;
+	text = unread_of(&p, &t);
+	assert_string_equal(text, "");
+	free(text);
+	t.unread = true;
+	assert_non_null(strstr(summary_reason(&t), "TLS was seen on sockets only"));
+	identity_unref(id);
+}
+
 static void test_reasons(void **state)
 {
 	struct summary_totals t = {0};
@@ -213,10 +260,15 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_balanced),    cmocka_unit_test(test_lost_by_cause),
-		cmocka_unit_test(test_doubted),	    cmocka_unit_test(test_does_not_add_up),
-		cmocka_unit_test(test_no_counters), cmocka_unit_test(test_hostile_name),
-		cmocka_unit_test(test_reasons),	    cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_balanced),
+		cmocka_unit_test(test_lost_by_cause),
+		cmocka_unit_test(test_doubted),
+		cmocka_unit_test(test_does_not_add_up),
+		cmocka_unit_test(test_no_counters),
+		cmocka_unit_test(test_hostile_name),
+		cmocka_unit_test(test_tls_without_plaintext),
+		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
