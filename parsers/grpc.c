@@ -167,8 +167,6 @@ static void describe_status(struct txn *t, struct str status)
 		t->outcome = OUTCOME_SERVER_ERROR; /* clients take it for UNKNOWN */
 	}
 	txn_str(t, A_RPC_STATUS, t->status);
-	if (t->outcome != OUTCOME_OK)
-		txn_str(t, A_ERROR_TYPE, t->status);
 }
 
 static void put_known(struct txn *t, const char *name, struct str v)

@@ -227,10 +227,14 @@ static void add_attrs(struct exchange *x)
 		if (!status.p && t->outcome == OUTCOME_OK)
 			t->outcome = OUTCOME_UNKNOWN;
 	}
+	/* at one place, whatever failed: keys have one order */
 	if (rpc && x->p.grpc_status.p)
-		return;
-	code = cut ? h2_error_name(&t->arena, x->st->reset_code) : x->p.status;
-	if (cut || x->st->status >= 400)
+		code = t->outcome != OUTCOME_OK ? t->status : STR_NONE;
+	else if (cut)
+		code = h2_error_name(&t->arena, x->st->reset_code);
+	else
+		code = x->st->status >= 400 ? x->p.status : STR_NONE;
+	if (code.p)
 		txn_str(t, A_ERROR_TYPE, code);
 }
 
