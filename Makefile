@@ -13,6 +13,8 @@
 # BUILD=DIR builds somewhere else, so that builds do not meet. CI=true makes warnings errors. V=1 shows commands.
 
 BUILD ?= build
+# One name for one folder: the dependencies that the compilers write down begin with it.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
