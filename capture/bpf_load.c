@@ -273,6 +273,8 @@ static int load_best(struct bpf_side *b, const struct bpf_load_cfg *cfg)
 	if (cfg->plain && has.backend == BACKEND_TRACEPOINT && !has.senders)
 		log_warn("whom datagrams come from stays unknown: CAP_NET_ADMIN and a kernel with "
 			 "CONFIG_CGROUP_BPF are needed");
+	if (cfg->plain && has.backend == BACKEND_SYS_ENTER)
+		log_warn("plain sockets are not seen: that needs Linux 6.3, or kprobes");
 	err = -ENOTSUP;
 	for (int kind = ATTACH_SESSION; kind <= ATTACH_PERF; kind++) {
 		if (!possible[kind])

@@ -4,7 +4,7 @@
  * of its peer's address is good says that name; when two are, nobody knows which was meant, and none is said.
  * An address is never taken from here.
  *
- * A name is a process's own: what it has others look up for it (nscd, systemd-resolved through its socket) it
+ * A name is a process's own, whether it then talks over TLS or without: what it has others look up for it (nscd, systemd-resolved through its socket) it
  * does not know from DNS, so nothing is known here.
  */
 #include "flow/internal.h"
@@ -34,9 +34,9 @@ static struct name_key key_of(const struct flow_conn *c, enum addr_family family
 {
 	struct name_key key;
 
-	memset(&key, 0, sizeof(key)); /* padding is hashed too */
-	key.start_ns = c->key.start_ns;
-	key.tgid = c->key.tgid;
+	memset(&key, 0, sizeof(key));	      /* padding is hashed too */
+	key.start_ns = c->proc->key.start_ns; /* a plain connection has none in its own key */
+	key.tgid = c->proc->key.tgid;
 	key.family = family;
 	memcpy(key.addr, addr, family == ADDR_IPV4 ? 4 : 16);
 	return key;

@@ -144,6 +144,7 @@ quiet() {
 	equal status $status 0 && equal transactions "$(wc -l <"$work/out")" 1 && equal stderr "$(cat "$work/err")" ""
 }
 check "-q says nothing" quiet
+check "a backend that sees no plain sockets says so" says 0 any 'plain sockets are not seen' --backend sys_enter -- true
 
 full_disk() {
 	start_tracing -p $worker -o json:/dev/full -o text:"$work/text" || return 1

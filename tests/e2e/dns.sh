@@ -37,6 +37,7 @@ server:
 	local-data: "l.test. 300 TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	local-data: "h.test. 300 HTTPS 1 . alpn=h2"
 	local-data: "x.test. 300 TYPE65400 \# 3 010203"
+	local-data: 'long.test. 300 TXT "$(printf %0250d 1)" "$(printf %0250d 2)"'
 remote-control:
 	control-enable: no
 CONF
@@ -76,6 +77,12 @@ done
 one() { equal "$1" "$(json "$work/one" "$2")" "$3"; }
 tcp() { traced dig +tcp +short @127.0.0.1 a.test && one transport 't[0]["network.transport"]' tcp; }
 check "dig over TCP" tcp
+truncated() {
+	traced dig +noedns +short @127.0.0.1 long.test TXT && one "datagram, then stream" \
+		'[(x["network.transport"], "tc" in x["tlslens.dns.flags"], len(x.get("dns.answers", []))) for x in t]' \
+		"[('udp', True, 0), ('tcp', False, 1)]"
+}
+check "dig: truncated, then over TCP" truncated
 v6() { traced dig +short @::1 a.test && one peer 't[0]["network.peer.address"]' ::1; }
 check "dig over IPv6" v6
 nothing() { traced dig @127.0.0.1 nothing.test && one code 't[0]["dns.response_code"]' NXDOMAIN; }
@@ -95,6 +102,15 @@ check "python" python_asks
 # The name that a process looked up is its peer's when it then talks to that address.
 looked_up() { # debug
 	traced curl -s -o "$work/none" --max-time 5 "http://local.test:$web/" &&
+		one name '[x.get("tlslens.peer.dns_name") for x in t if x["event.name"] == "http.exchange"]' "['local.test']"
+}
+# The address alone is what it connects to.
+looked_up_for_tls() {
+	traced /usr/bin/python3 -c 'import http.client, socket, ssl, sys
+at = socket.getaddrinfo("local.test", int(sys.argv[1]), socket.AF_INET, socket.SOCK_STREAM)[0][4]
+c = http.client.HTTPSConnection(*at, context=ssl._create_unverified_context())
+c.request("GET", "/")
+c.getresponse().read()' "$port" &&
 		one name '[x.get("tlslens.peer.dns_name") for x in t if x["event.name"] == "http.exchange"]' "['local.test']"
 }
 mkdir "$work/www"
@@ -120,6 +136,8 @@ local_answers() { dig +short +time=1 +tries=1 @127.0.0.3 local.test | grep -q 12
 wait_for 10 local_answers
 echo "nameserver 127.0.0.3" >"$work/resolv.conf"
 check "curl: its peer's name is what it looked up" looked_up
+start_nginx '' || exit 1
+check "python, TLS to the bare address: that name, too" looked_up_for_tls
 grep -v '"network.peer.address":"127.0.0.[23]"\|http.exchange' "$work/clients" >"$work/clients.1"
 
 # A server that never answers: glibc asks again by the same socket, and gives up.

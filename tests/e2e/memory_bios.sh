@@ -7,7 +7,7 @@ conns=50
 make_certificate
 
 cat >"$work/server.py" <<-'PYTHON'
-	import asyncio, ssl, sys
+	import asyncio, ctypes, os, ssl, sys
 	async def serve(reader, writer):
 	    try:
 	        while True:
@@ -20,6 +20,10 @@ cat >"$work/server.py" <<-'PYTHON'
 	async def main():
 	    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 	    tls.load_cert_chain(sys.argv[1], sys.argv[2])
+	    if "PADDING" in os.environ: # the module has no call for it; SSL_CTX is the first field of its object
+	        context = ctypes.c_void_p.from_address(id(tls) + object.__basicsize__)
+	        block = ctypes.c_size_t(int(os.environ["PADDING"]))
+	        assert ctypes.CDLL("libssl.so.3").SSL_CTX_set_block_padding(context, block) == 1
 	    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
 	    print("port", server.sockets[0].getsockname()[1], flush=True)
 	    await server.serve_forever()
@@ -86,5 +90,6 @@ run() {
 
 run "asyncio" -- python3 "$work/server.py"
 run "asyncio, TLS 1.2" TLSv1_2 -- python3 "$work/server.py"
+run "asyncio, records padded" -- env PADDING=4096 python3 "$work/server.py"
 run "node" -- node "$work/server.js"
 finish

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The names of peers: from answers of DNS over TLS to connections of HTTP, with the protocols themselves. */
+/* The names of peers: from answers of DNS to connections of HTTP, with the protocols themselves. */
 #include "tests/unit/flow_stage.h"
+
+#include <netinet/in.h>
 
 #include "flow/internal.h"
 
 #define DNS_CONN 0x2000
 #define DNS_SOCK 20
+#define UDP_SOCK 21
+#define STRANGER 777 /* another process */
 
 struct stage {
 	struct harness h; /* first */
 	uint64_t off[2];  /* of the one connection that asks */
+	uint64_t udp[2];  /* of the one datagram socket */
 	uint16_t id;
 	uint64_t visits;
 };
@@ -116,6 +121,33 @@ static void look_up(struct stage *s, const char *name, const char *alias, uint8_
 	harness_clear(&s->h);
 }
 
+static void send_datagram(struct stage *s, enum dir d, const struct ev_peer *server, struct buf *b)
+{
+	DATA(&s->h, .conn = UDP_SOCK, .sock = UDP_SOCK, .dir = d, .off = s->udp[d], .peer = server,
+	     .text = (const char *)b->p + 2, .n = b->n - 2, .flags = EV_DATA_PLAIN | EV_DATA_DGRAM);
+	s->udp[d] += b->n - 2;
+	buf_free(b);
+}
+
+/* The same by datagrams, of a socket that is connected to the server or, with one given, to nobody. */
+static void look_up_by_udp(struct stage *s, const struct ev_peer *server, const char *name)
+{
+	static const uint8_t addr[] = {127, 0, 0, 2};
+	struct ev_sock e = {.sock = UDP_SOCK, .family = AF_INET, .type = SOCK_DGRAM, .lport = 5555};
+	struct buf b = {0}, data = {0};
+
+	e.rport = server ? 0 : 53;
+	harness_socket(&s->h, &e);
+	put_head(&b, ++s->id, false, 0, name);
+	send_datagram(s, DIR_WRITE, server, &b);
+	put_head(&b, s->id, true, 1, name);
+	buf_put(&data, addr, sizeof(addr));
+	put_record(&b, name, 1, 300, &data);
+	send_datagram(s, DIR_READ, server, &b);
+	buf_free(&data);
+	harness_clear(&s->h);
+}
+
 /* The harness gives every socket the peer 127.0.0.2. */
 static void visit_with(struct stage *s, uint16_t flags)
 {
@@ -157,6 +189,43 @@ static void an_alias_leads_to_the_name_that_was_asked_for(void **state)
 	look_up(s, "shop.example", "node7.cdn.example", 2, 300);
 	visit(s);
 	CHECK(&s->h, "at shop.example txn 4242-9001-1 nested GET / 204\n");
+}
+
+static void names_from_datagrams_are_good_for_tls(void **state)
+{
+	static const struct ev_peer server = {
+		.family = AF_INET, .port = 53, .addr = {127, 0, 0, 9}};
+	struct stage *s = *state;
+
+	look_up_by_udp(s, NULL, "www.example");
+	visit(s);
+	CHECK(&s->h, "at www.example txn 4242-9001-1 nested GET / 204\n");
+	look_up_by_udp(s, &server, "www.example");
+	visit(s);
+	CHECK(&s->h, "at www.example txn 4242-9002-1 nested GET / 204\n");
+}
+
+static void plain_visit(struct stage *s, uint32_t tgid)
+{
+	uint64_t sock = 0x9000 + ++s->visits;
+	uint16_t flags = EV_DATA_PLAIN | EV_DATA_FROM_START;
+
+	harness_sock(&s->h, 0, 0, sock, 80);
+	DATA(&s->h, .tgid = tgid, .conn = sock, .sock = sock, .flags = flags,
+	     .text = "GET / HTTP/1.1\r\n\r\n");
+	DATA(&s->h, .tgid = tgid, .conn = sock, .dir = R, .sock = sock, .flags = flags,
+	     .text = "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+static void what_another_process_looked_up_is_not_said(void **state)
+{
+	struct stage *s = *state;
+
+	look_up_by_udp(s, NULL, "www.example");
+	plain_visit(s, STRANGER);
+	CHECK(&s->h, "at ? txn 777-9001-0 kernel GET / 204\n");
+	plain_visit(s, 0);
+	CHECK(&s->h, "at www.example txn 4242-9002-0 kernel GET / 204\n");
 }
 
 /* The TTL is the least of the chain. */
@@ -253,6 +322,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_name_is_said_of_the_address_it_was_looked_up_for),
+		TEST(names_from_datagrams_are_good_for_tls),
+		TEST(what_another_process_looked_up_is_not_said),
 		TEST(an_alias_leads_to_the_name_that_was_asked_for),
 		TEST(it_is_good_for_its_time_and_the_grace),
 		TEST(of_two_good_names_none_is_said),
