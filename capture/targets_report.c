@@ -233,8 +233,8 @@ void targets_why(const struct targets *ts, const struct proc_key *proc, char *ou
 	if (t->trouble)
 		put(&l, "%s", t->trouble);
 	else if (t->found.count && t->sites)
-		put(&l, "none of the functions found was called; a TLS library that is not known "
-			"may be");
+		put(&l, "no data went through the functions found: a handshake failed, or they are "
+			"not those of its TLS library");
 	else if (t->found.note_count)
 		put(&l, "%s", t->found.notes[0]);
 	else

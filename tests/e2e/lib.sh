@@ -132,7 +132,7 @@ start_caddy() {
 			caddy run --config "$work/Caddyfile" >"$work/caddy" 2>&1 &
 		caddy=$!
 		started+=($caddy)
-		wait_for 10 get /hello && return
+		wait_for 10 get /hello -o /dev/null && return
 	done
 	cat "$work/caddy"
 	return 1

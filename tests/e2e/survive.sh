@@ -19,6 +19,19 @@ check "the same answers while traced" equal answers "$(sums)" "$untraced"
 stop_tracing
 check "the same answers afterwards" equal answers "$(sums)" "$untraced"
 
+# With perf events it takes as long as the kernel does for each.
+gone_in_time() { # KIND
+	local began
+	start_tracing --probes "$1" -p "$worker" -o json:"$work/json" || return 1
+	[[ $(cat "$work/err") =~ ([0-9]+)\ probes\ \($1\) ]] && [ "${BASH_REMATCH[1]}" -ge 40 ] ||
+		{ echo "fewer than 40 probes" && return 1; }
+	began=$(date +%s%N)
+	stop_tracing
+	[ $((($(date +%s%N) - began) / 1000000)) -lt 1000 ] || { echo "it took a second or more" && return 1; }
+}
+check "40 probes are gone within a second, by sessions" gone_in_time session
+check "and by links of many" gone_in_time multi
+
 # While it starts (every 25 ms of its first half second), while it works, with load running.
 wrk -t 1 -c 4 -d 60 "https://localhost:$port/hello" >/dev/null 2>&1 &
 load=$!

@@ -30,8 +30,11 @@ check "nothing is shown" equal sizes "$(cat "$work/out" "$work/client" | wc -c)"
 "$program" replay "$work/raw" -o json >"$work/out" 2>"$work/replay.err"
 check "a replay says it, too" said "  opaque$unread" "$work/replay.err"
 
-# A relay speaks no TLS itself; nginx behind it and curl before it are read.
 start_nginx || exit 1
+"$program" -o json -- curl -s "https://127.0.0.1:$port/hello" >"$work/out" 2>"$work/err"
+check "a client that does not trust the server" said "  curl$unread: .*a handshake failed" "$work/err"
+
+# A relay speaks no TLS itself; nginx behind it and curl before it are read.
 cat >"$work/relay.py" <<-'PYTHON'
 import socket, sys, threading
 listener = socket.create_server(("127.0.0.1", 0))
