@@ -128,7 +128,8 @@ static int is_library(void *arg, const char *needed)
  */
 static char *linked_in(struct elf_file *e, const struct tls_lib *lib)
 {
-	if (!lib->version_mark || elf_each_dynamic(e, DT_NEEDED, is_library, &lib) > 0)
+	if (!lib->version_mark || lib->auxiliary ||
+	    elf_each_dynamic(e, DT_NEEDED, is_library, &lib) > 0)
 		return NULL;
 	return resolve_version(e, lib);
 }

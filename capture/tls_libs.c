@@ -473,6 +473,7 @@ const struct tls_lib tls_libs[] = {
 	{.name = "openssl",
 	 .sonames = libcrypto_sonames,
 	 .funcs = libcrypto_funcs,
+	 .version_mark = "OpenSSL ",
 	 .auxiliary = true},
 	{.name = "go", .sonames = go_sonames, .funcs = go_funcs, .abi = ABI_GO},
 	{.name = "rustls",

@@ -191,7 +191,8 @@ check "a recording to a pipe" piped_recording
 
 doctor() {
 	"$program" doctor -p $worker >"$work/out" 2>"$work/err"
-	equal status $? 0 && grep -q 'libssl' "$work/out" && ! grep -q '^NO' "$work/out"
+	equal status $? 0 && grep -q 'libssl.*build-id [0-9a-f]\{40\}' "$work/out" &&
+		grep -q 'libcrypto.*openssl, OpenSSL [0-9]' "$work/out" && ! grep -q '^NO' "$work/out"
 }
 check "doctor finds the library" doctor
 doctor_json() {

@@ -201,7 +201,7 @@ static void other_libraries_fit_their_rows(void **state)
 	assert_row_fits(3, "libmbedtls.so", NULL);
 	assert_row_fits(4, "libssl3.so", NULL);
 	assert_row_fits(5, "libnspr4.so", NULL);
-	assert_row_fits(6, "libcrypto.so.3", NULL);
+	assert_row_fits(6, "libcrypto.so.3", "OpenSSL 3.");
 }
 
 static void a_library_fits_no_other_row(void **state)
