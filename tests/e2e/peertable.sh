@@ -251,7 +251,7 @@ ask_each() { # PREFIX COMMAND...
 	shift
 	echo "for n in {00..$((questions - 1))}; do $* $prefix\$n-1.test & done"
 }
-questions=20
+questions=50
 echo "nameserver 127.0.0.1" >"$work/resolv.conf"
 mount --bind "$work/resolv.conf" /etc/resolv.conf
 {
