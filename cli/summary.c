@@ -137,14 +137,14 @@ const char *summary_reason(const struct summary_totals *t)
 		return NULL;
 	if (t->packets && !t->flow.conns)
 		return "no protocol known here is in the packets";
+	if (t->doubted && !t->flow.conns)
+		return "functions found by code shape were called, but not seen to speak TLS: "
+		       "nothing of them was copied";
 	if (t->unread && !t->flow.conns)
 		return "TLS was seen on sockets only, no call of a TLS library (reasons above)";
 	if (!t->calls && !t->flow.conns)
 		return "no TLS call was seen: none was made meanwhile, or through a function that "
 		       "was not found (see tlslens doctor)";
-	if (t->doubted && !t->flow.conns)
-		return "functions found by code shape were called, but not seen to speak TLS: "
-		       "nothing of them was copied";
 	if (!t->flow.bytes && t->filtered_bytes)
 		return "all bytes were of connections that do not fit --filter, or that are of "
 		       "no use; none were copied";

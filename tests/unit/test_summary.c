@@ -204,6 +204,11 @@ static void test_reasons(void **state)
 
 	(void)state;
 	assert_non_null(strstr(summary_reason(&t), "no TLS call was seen"));
+	t.unread = true;
+	assert_non_null(strstr(summary_reason(&t), "TLS was seen on sockets only"));
+	t.doubted = true; /* calls there were */
+	assert_non_null(strstr(summary_reason(&t), "not seen to speak TLS"));
+	t.unread = t.doubted = false;
 	t.calls = 3;
 	assert_non_null(strstr(summary_reason(&t), "all their bytes were lost"));
 	t.filtered_bytes = 5;
