@@ -119,6 +119,8 @@ int targets_add(struct targets *ts, uint32_t pid, struct target **out)
 	*out = t;
 	if (t)
 		return -EEXIST;
+	if (pid == (uint32_t)getpid())
+		return -EPERM;
 	err = identity_start_time(pid, &key.start_ns);
 	if (err)
 		return err;

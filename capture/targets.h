@@ -59,7 +59,8 @@ void targets_detach(struct targets *ts);
 struct target *targets_find(const struct targets *ts, uint32_t pid);
 /*
  * Begins to trace a process that exists: kernel table first, then its identity; no probes yet.
- * -ESRCH, -EEXIST when it is already there, -ENOMEM, -ENOSPC when the kernel's table is full.
+ * -ESRCH, -EEXIST when it is already there, -EPERM for this process itself, whoever its parent is, -ENOMEM, -ENOSPC
+ * when the kernel's table is full.
  */
 int targets_add(struct targets *ts, uint32_t pid, struct target **out);
 /* The same for a child that the kernel side put into its table at fork; `parent` may be NULL. */
