@@ -3,6 +3,7 @@
 """Real programs under the kprobe backend: what is shown is what they did. Runs in the virtual machine."""
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -86,6 +87,19 @@ for i in range(3):
     return ["/usr/bin/python3", "-c", code]
 
 
+def everybody(command):
+    """What --all sees of a command that starts later, and of this process, which serves it."""
+    with subprocess.Popen([TLSLENS, "--all", "-o", "json:/tmp/all"], stderr=subprocess.PIPE, text=True) as tracer:
+        said = tracer.stderr.readline()
+        while said and not said.startswith("tlslens: tracing"):
+            said = tracer.stderr.readline()
+        subprocess.run(command, stdout=subprocess.DEVNULL, timeout=60, check=True)
+        tracer.send_signal(signal.SIGINT)
+        rest = tracer.communicate(timeout=60)[1]
+    with open("/tmp/all", encoding="utf-8") as f:
+        return [json.loads(line) for line in f], tracer.pid, said + rest
+
+
 def whole(lines, source):
     return [(t["url.path"], t.get("http.response.status_code"), t.get("http.response.body.size")) for t in lines
             if t["event.name"] == "http.exchange" and t["tlslens.conn.source"] in source]
@@ -111,6 +125,12 @@ def main():
     check("python3, HTTPS", whole(lines, ("nested", "cached")) == want, (lines, run.stderr))
     check("its peers", {t["network.local.port"] for t in lines} <= set(Handler.ports) and
           {t["network.peer.port"] for t in lines} == {port}, (lines, Handler.ports))
+
+    lines, own, said = everybody(client(port, True))
+    roles = [(t["tlslens.role"], t["url.path"]) for t in lines if t["event.name"] == "http.exchange"]
+    check("--all: who was there and who comes", sorted(roles) == sorted((role, path) for role in ("client", "server")
+                                                                        for path, _, _ in want), (lines, said))
+    check("but never itself", own not in {t["process.pid"] for t in lines} and f"tlslens[{own}]" not in said, said)
 
     request = r"GET /n0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     lines, run = traced("/bin/bash", "-c", f"printf '{request}' | openssl s_client -quiet "
