@@ -5,6 +5,7 @@ With "close" connections are closed after round 1 and every later one, and each 
 descriptors and contexts come again.
 """
 import asyncio
+import itertools
 import ssl
 import sys
 
@@ -41,10 +42,13 @@ async def talk(port, cert, cipher=None, close=None):
         tls.maximum_version = ssl.TLSVersion.TLSv1_2
         tls.set_ciphers(cipher)
     streams = {}
+    # the kernel gives a port anew at once when its connection ended by a reset; ports tell connections apart
+    ports = itertools.count(10000 + port % 100 * 1000)
 
     async def request(n, path):
         if n not in streams:
-            streams[n] = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+            local = ("127.0.0.1", next(ports)) if close else None
+            streams[n] = await asyncio.open_connection("127.0.0.1", port, ssl=tls, local_addr=local)
         reader, writer = streams[n]
         say(path, writer.get_extra_info("sockname")[1])
         writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
