@@ -40,6 +40,7 @@ struct run {
 	struct flow *flow;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
 	unsigned int unflushed;
+	bool may_copy_less; /* what does not fit the filter need not be copied */
 	bool stopping;
 	int err; /* the first */
 };
@@ -124,8 +125,8 @@ static int open_source(struct run *r)
 		.ring_mb = (unsigned int)cfg->ring_mb,
 		.snap_bytes = (uint32_t)cfg->snap_bytes,
 		.plain = wants_plain(cfg),
-		.judge_streams = may_copy_less(r) && filter_asks_protocol(cfg->filter),
-		.ends = may_copy_less(r) && filter_ends(cfg->filter, &ends) ? &ends : NULL,
+		.judge_streams = r->may_copy_less && filter_asks_protocol(cfg->filter),
+		.ends = r->may_copy_less && filter_ends(cfg->filter, &ends) ? &ends : NULL,
 		.probes = cfg->probes,
 		.backend = cfg->backend,
 		.plain_sites = cfg->plain_sites,
@@ -361,6 +362,7 @@ static void summarise(struct run *r)
 		.why_source = r->source,
 		.interrupted = r->err != 0,
 		.packets = r->ops->packets,
+		.copied_less = r->may_copy_less,
 	};
 
 	if (r->ops->stats(r->source, &totals.source) < 0)
@@ -402,6 +404,7 @@ int run(const struct config *cfg)
 	signals_install(cfg->command != NULL, cfg->mode == MODE_TRACE && outputs_files(cfg));
 	if (outputs_open(&r.outputs, cfg))
 		goto out;
+	r.may_copy_less = may_copy_less(&r);
 	err = open_source(&r);
 	if (err) {
 		status = open_failed(cfg, err);

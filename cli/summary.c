@@ -117,11 +117,18 @@ void summary_proc(FILE *out, const struct flow_proc_stats *p, bool packets)
 		fputs("    the kernel side's counters are missing from the file\n", out);
 }
 
+static bool is_unread(const struct flow_proc_stats *p, const struct summary_totals *t)
+{
+	bool left_out = t->copied_less && both(p->counters.filtered_bytes);
+
+	return p->tls_socks && !p->tls_conns && !left_out;
+}
+
 void summary_unread(FILE *out, const struct flow_proc_stats *p, const struct summary_totals *t)
 {
 	char why[REASON_BYTES] = "";
 
-	if (!p->tls_socks || p->tls_conns)
+	if (!is_unread(p, t))
 		return;
 	fputs("  ", out);
 	put_name(out, p->proc);
@@ -173,7 +180,7 @@ static void one_proc(const struct flow_proc_stats *p, void *arg)
 	if (p->conns || both(p->counters.calls))
 		summary_proc(w->out, p, w->t->packets);
 	summary_unread(w->out, p, w->t);
-	w->t->unread |= p->tls_socks && !p->tls_conns;
+	w->t->unread |= is_unread(p, w->t);
 }
 
 /* Rare things: said only when they happened. */

@@ -20,6 +20,7 @@ struct summary_totals {
 	void (*why)(void *source, const struct proc_key *proc, char *out, size_t n);
 	void *why_source; /* borrowed */
 	bool unread;	  /* of a process: TLS on its sockets, but no plaintext */
+	bool copied_less; /* what does not fit --filter may not have been copied */
 	bool interrupted; /* the output failed: what follows is not all there was */
 };
 

@@ -185,6 +185,12 @@ static void test_tls_without_plaintext(void **state)
 	assert_string_equal(text, "  foo[4242]: TLS on 3 of its sockets, but no plaintext "
 				  "(see tlslens doctor)\n");
 	free(text);
+	t.copied_less = true;
+	p.counters.filtered_bytes[0] = 7;
+	text = unread_of(&p, &t);
+	assert_string_equal(text, ""); /* there may have been some */
+	free(text);
+	t.copied_less = false;
 	p.tls_conns = 1;
 	text = unread_of(&p, &t);
 	assert_string_equal(text, "");
