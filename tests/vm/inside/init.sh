@@ -27,7 +27,7 @@ run() {
 }
 
 # Programs are verified anew for every scenario, which takes seconds here: those that the kernel matters for.
-run /tests/test_sockets families
+run /tests/test_sockets
 run /tests/test_plain families uring
 run /tests/test_datagrams families
 run python3 /programs.py
