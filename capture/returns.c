@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/returns.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <linux/version.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/utsname.h>
 
 #include "capture/elf.h"
-
-#define SECCOMP_FILTERED 2 /* SECCOMP_MODE_FILTER */
 
 /* uretprobe(2) is exempt from filters since commit "seccomp: passthrough uretprobe systemcall without filtering". */
 static bool filters_see_uretprobe(uint32_t kernel)
@@ -26,8 +22,8 @@ const char *returns_refused(const struct returns_facts *f)
 {
 	if (f->switches_stacks)
 		return "it switches stacks within a thread";
-	if (f->filtered && filters_see_uretprobe(f->kernel))
-		return "its seccomp filter would end it on this kernel";
+	if (filters_see_uretprobe(f->kernel))
+		return "on this kernel a seccomp filter, now or later, would end it";
 	return NULL;
 }
 
@@ -68,48 +64,12 @@ bool returns_switch(struct elf_file *e)
 	return false;
 }
 
-static bool thread_is_filtered(const char *path)
-{
-	char line[256];
-	bool filtered = false;
-	FILE *f = fopen(path, "re");
-	unsigned int mode;
-
-	if (!f)
-		return false;
-	while (!filtered && fgets(line, sizeof(line), f))
-		filtered = sscanf(line, "Seccomp: %u", &mode) == 1 && mode == SECCOMP_FILTERED;
-	fclose(f);
-	return filtered;
-}
-
-static bool is_filtered(uint32_t pid)
-{
-	char path[64 + sizeof(((struct dirent *)0)->d_name)];
-	bool filtered = false;
-	struct dirent *t;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%u/task", pid);
-	d = opendir(path);
-	while (d && !filtered && (t = readdir(d))) {
-		if (t->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%u/task/%s/status", pid, t->d_name);
-		filtered = thread_is_filtered(path);
-	}
-	if (d)
-		closedir(d);
-	return filtered;
-}
-
-void returns_facts_of(uint32_t pid, struct returns_facts *f)
+uint32_t returns_kernel(void)
 {
 	unsigned int major = 0, minor = 0, patch = 0;
 	struct utsname u;
 
 	if (uname(&u) == 0)
 		sscanf(u.release, "%u.%u.%u", &major, &minor, &patch);
-	f->kernel = KERNEL_VERSION(major, minor, patch > 255 ? 255 : patch);
-	f->filtered = filters_see_uretprobe(f->kernel) && is_filtered(pid);
+	return KERNEL_VERSION(major, minor, patch > 255 ? 255 : patch);
 }

@@ -7,7 +7,8 @@
  *   are above in memory (kernel/events/uprobes.c: cleanup_return_instances()), and the trampoline of such a call
  *   ends the process.
  *   Those whose seccomp filter does not know uretprobe(2), on kernels that have this call (6.11) and let filters
- *   see it (before 6.14, and before 6.12.11 and 6.13.1 of the stable series).
+ *   see it (before 6.14, and before 6.12.11 and 6.13.1 of the stable series). A program may put up its filter
+ *   at any time, so there it is no question of whether one is up.
  *
  * In both, breakpoints at the functions' own returns do instead, and functions without them are left alone.
  */
@@ -21,7 +22,6 @@ struct elf_file;
 
 struct returns_facts {
 	bool switches_stacks; /* returns_switch() of one of its files, or the user says so */
-	bool filtered;	      /* a seccomp filter is on one of its threads */
 	uint32_t kernel;      /* KERNEL_VERSION() of linux/version.h */
 };
 
@@ -30,7 +30,7 @@ const char *returns_refused(const struct returns_facts *f);
 
 /* Does a program or library use, or offer, what switches stacks within a thread? */
 bool returns_switch(struct elf_file *e);
-/* The facts of a process that /proc and uname(2) tell. A process that is gone has none. */
-void returns_facts_of(uint32_t pid, struct returns_facts *f);
+/* The running one, as KERNEL_VERSION() has it. */
+uint32_t returns_kernel(void);
 
 #endif

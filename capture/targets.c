@@ -241,9 +241,9 @@ static void set_trouble(struct target *t, const struct tls_file *f, const char *
 static struct attach_for attach_for(struct targets *ts, struct target *t)
 {
 	struct returns_facts facts = {.switches_stacks =
-					      t->found.switches_stacks || ts->no_return_probes};
+					      t->found.switches_stacks || ts->no_return_probes,
+				      .kernel = returns_kernel()};
 
-	returns_facts_of(t->key.tgid, &facts);
 	t->spared = returns_refused(&facts);
 	if (!ts->file_wide)
 		return (struct attach_for){t->key.tgid, t->spared, facts.switches_stacks};
