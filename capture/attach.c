@@ -302,7 +302,8 @@ static int points_of(struct points *ps, const struct tls_file *f, const struct m
  */
 static int read_pages(const struct tls_file *f, const struct points *ps)
 {
-	int fd = open(f->open_path, O_RDONLY | O_CLOEXEC);
+	char room[TLS_FILE_PATH_BYTES];
+	int fd = open(tls_file_path(f, room), O_RDONLY | O_CLOEXEC);
 	int err = 0;
 	char c;
 
@@ -479,6 +480,7 @@ static int place_file(struct attacher *a, struct placed *p, const struct tls_fil
 		.no_return_probes = p->no_return_probes,
 		.cookie = p->switches_stacks ? COOKIE_STACKS : 0,
 	};
+	char room[TLS_FILE_PATH_BYTES];
 	struct points ps;
 	int err = points_of(&ps, f, &m);
 
@@ -487,7 +489,7 @@ static int place_file(struct attacher *a, struct placed *p, const struct tls_fil
 	*what = "reading the file";
 	err = read_pages(f, &ps);
 	if (!err)
-		err = place(a, p, f->open_path, &ps, what);
+		err = place(a, p, tls_file_path(f, room), &ps, what);
 	free(ps.v);
 	return err ? err : (int)ps.count;
 }

@@ -357,6 +357,7 @@ struct reason {
 static int discover_fd(struct discovery *d, int fd, const char *open_path, const char *shown_path,
 		       struct reason *why)
 {
+	size_t before = d->count;
 	struct known_file *k;
 	struct stat st;
 	int rc;
@@ -376,6 +377,8 @@ static int discover_fd(struct discovery *d, int fd, const char *open_path, const
 		rc = add_file(d, &k->found, &st, open_path, shown_path);
 	else if (why && k->why)
 		*why = (struct reason){strdup(k->why), k->why_any};
+	if (d->count > before)
+		d->files[before].fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (!d->cache)
 		known_file_free(k);
 	return rc;

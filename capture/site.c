@@ -4,8 +4,10 @@
  */
 #include "capture/site.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/tls_libs.h"
 
@@ -23,8 +25,24 @@ const char *site_function(const struct site *s)
 	return tls_func_name(&tls_libs[COOKIE_LIB(s->cookie)].funcs[COOKIE_FN(s->cookie)]);
 }
 
+void tls_file_release(struct tls_file *f)
+{
+	if (f->fd > 0)
+		close(f->fd);
+	f->fd = 0;
+}
+
+const char *tls_file_path(const struct tls_file *f, char *room)
+{
+	if (f->fd <= 0)
+		return f->open_path;
+	snprintf(room, TLS_FILE_PATH_BYTES, "/proc/self/fd/%d", f->fd);
+	return room;
+}
+
 void tls_file_clear(struct tls_file *f)
 {
+	tls_file_release(f);
 	free(f->open_path);
 	free(f->shown_path);
 	free(f->version);

@@ -44,6 +44,7 @@ struct tls_file {
 	ino_t ino;
 	unsigned int lib; /* row of tls_libs */
 	char *open_path; /* owned: opens the very file, also when deleted or in another mount namespace */
+	int fd;		 /* owned: the file itself, for when the process is gone by now; 0: none */
 	char *shown_path; /* owned: what the process calls it, for people */
 	char *version; /* owned or NULL: what the file says of itself, e.g. "OpenSSL 3.0.22 ..." */
 	const char *found_by; /* static: the symbols it was recognised by, or NULL */
@@ -55,6 +56,11 @@ struct tls_file {
 };
 
 void tls_file_clear(struct tls_file *f);
+/* Lets go of the file itself, which nobody's mounts should wait for. */
+void tls_file_release(struct tls_file *f);
+#define TLS_FILE_PATH_BYTES 32
+/* Where it is to be opened now: `room` has so many bytes, and may be what is returned. */
+const char *tls_file_path(const struct tls_file *f, char *room);
 /* Found by shape: its functions have yet to prove that they are what they look like. */
 bool tls_file_is_likely(const struct tls_file *f);
 

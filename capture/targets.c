@@ -275,6 +275,7 @@ size_t target_arm(struct targets *ts, struct target *t, bool linkable)
 			t->sites += (size_t)n;
 		else if (n != -ESRCH) /* it is gone, and that is told elsewhere */
 			set_trouble(t, f, what, n);
+		tls_file_release(&t->found.files[i]);
 	}
 	return t->sites - before;
 }

@@ -44,7 +44,8 @@ make_root() {
 	local name lib
 	mkdir -p "$work"/root/{proc,sys,dev,tmp,bin,etc,run,tests}
 	cp /bin/busybox "$work/root/bin/busybox"
-	put "$TLSLENS" /usr/bin/python3 /usr/bin/dig /usr/bin/openssl /bin/bash || return 1
+	put "$TLSLENS" /usr/bin/python3 /usr/bin/dig /usr/bin/getent /usr/sbin/unbound /usr/bin/openssl \
+		/bin/bash || return 1
 	cp "$TLSLENS" "$work/root/bin/tlslens"
 	for name in sockets plain datagrams; do
 		put "$BUILD/tests/kernel/test_$name" && cp "$BUILD/tests/kernel/test_$name" "$work/root/tests/" || return 1
@@ -56,6 +57,8 @@ make_root() {
 	mkdir -p "$work/root/usr/lib/ssl" && cp /etc/ssl/openssl.cnf "$work/root/usr/lib/ssl/"
 	echo 'root:x:0:0::/:/bin/sh' >"$work/root/etc/passwd"
 	echo '127.0.0.1 localhost' >"$work/root/etc/hosts"
+	echo 'nameserver 127.0.0.1' >"$work/root/etc/resolv.conf"
+	echo 'hosts: files dns' >"$work/root/etc/nsswitch.conf"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
 		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
 		-keyout "$work/root/key.pem" -out "$work/root/cert.pem" 2>/dev/null

@@ -4,16 +4,30 @@
 import json
 import os
 import signal
-import socket
 import ssl
-import struct
 import subprocess
-import sys
 import threading
 import http.client
 import http.server
 
 TLSLENS = "/bin/tlslens"
+ASKED_FROM = 40053
+UNBOUND = """
+server:
+	interface: 127.0.0.1
+	username: ""
+	chroot: ""
+	directory: "/tmp"
+	pidfile: "/tmp/unbound.pid"
+	use-syslog: no
+	module-config: "iterator"
+	local-zone: "test." static
+	local-data: "a.test. A 192.0.2.1"
+	local-data: "b.test. A 192.0.2.2"
+	local-data: "c.test. A 192.0.2.3"
+remote-control:
+	control-enable: no
+"""
 
 
 def check(name, ok, why=""):
@@ -46,24 +60,6 @@ def serve(tls):
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
-
-
-def dns_server():
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("127.0.0.1", 0))
-
-    def run():
-        while True:
-            query, peer = s.recvfrom(512)
-            answer = query[:2] + b"\x85\x80" + query[4:6] + b"\x00\x01\x00\x00\x00\x00"
-            end = 12
-            while query[end]:
-                end += 1 + query[end]
-            end += 5
-            answer += query[12:end] + b"\xc0\x0c\x00\x01\x00\x01" + struct.pack(">IH", 60, 4) + bytes([192, 0, 2, 9])
-            s.sendto(answer, peer)
-    threading.Thread(target=run, daemon=True).start()
-    return s.getsockname()[1]
 
 
 def traced(*command):
@@ -137,31 +133,38 @@ def main():
                         f"-connect 127.0.0.1:{port} >/dev/null 2>&1")
     check("openssl s_client", whole(lines, ("nested", "cached")) == want[:1], (lines, run.stderr))
 
-    port = dns_server()
-    lines, run = traced("dig", "+short", "+tries=1", "-p", str(port), "@127.0.0.1", "a.test")
-    found = [(t["dns.question.name"], t.get("dns.resolved_ip"), t["network.peer.port"]) for t in lines
-             if t["event.name"] == "dns.exchange"]
-    check("dig", found == [("a.test", ["192.0.2.9"], port)] and "192.0.2.9" in run.stdout, (lines, run.stderr))
+    dns()
 
-    # The server's end: datagrams of a socket that is connected to nobody.
-    with open("/tmp/server.py", "w", encoding="utf-8") as f:
-        f.write("import sys\nsys.argv = ['x']\nexec(open('/programs.py').read().split('def traced')[0])\n"
-                "port = dns_server()\nopen('/tmp/port', 'w').write(str(port))\nsys.stdin.read()\n")
-    server = subprocess.Popen([TLSLENS, "-o", "json:/tmp/server", "--", "/usr/bin/python3", "/tmp/server.py"],
-                              stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not os.path.exists("/tmp/port") or not os.path.getsize("/tmp/port"):
-        if server.poll() is not None:
-            break
-    local = 40053
-    with open("/tmp/port", encoding="utf-8") as f:
-        port = f.read()
-    subprocess.run(["dig", "+short", "-b", f"127.0.0.1#{local}", "-p", port, "@127.0.0.1", "b.test"],
-                   stdout=subprocess.DEVNULL, timeout=30)
-    server.communicate()
+
+def exchanges(lines, own, other):
+    """Of the questions of the test: name, type, transport, the client's port."""
+    return sorted((t["dns.question.name"], t["dns.question.type"], t["tlslens.dns.transport"], t.get(own), t.get(other),
+                   *t.get("dns.resolved_ip", [])) for t in lines
+                  if t["event.name"] == "dns.exchange" and t["dns.question.name"] != "ready.test")
+
+
+def dns():
+    """dig over UDP and TCP, glibc's resolver, and the server's end of it in unbound."""
+    with open("/tmp/unbound.conf", "w", encoding="ascii") as f:
+        f.write(UNBOUND)
+    server = subprocess.Popen([TLSLENS, "-o", "json:/tmp/server", "--", "/usr/sbin/unbound", "-d", "-c",
+                               "/tmp/unbound.conf"], stderr=subprocess.PIPE, text=True)
+    while server.poll() is None and subprocess.run(["dig", "+tries=1", "+time=1", "@127.0.0.1", "ready.test"],
+                                                   stdout=subprocess.DEVNULL, check=False).returncode:
+        pass
+    lines, run = traced("/bin/bash", "-c", f"dig +short -b 127.0.0.1#{ASKED_FROM} @127.0.0.1 a.test; "
+                        "dig +short +tcp @127.0.0.1 b.test; getent ahosts c.test")
+    with open("/tmp/unbound.pid", encoding="ascii") as f:
+        os.kill(int(f.read()), signal.SIGTERM)
+    said = server.communicate(timeout=60)[1]
+    clients = exchanges(lines, "network.local.port", "network.peer.port")
+    check("dig, dig +tcp, getent", [(e[:3], e[4], *e[5:]) for e in clients] == [
+        (("a.test", "A", "udp"), 53, "192.0.2.1"), (("b.test", "A", "tcp"), 53, "192.0.2.2"),
+        (("c.test", "A", "udp"), 53, "192.0.2.3"), (("c.test", "AAAA", "udp"), 53)] and
+        clients[0][3] == ASKED_FROM and "192.0.2.2" in run.stdout, (clients, run.stdout, run.stderr))
     with open("/tmp/server", encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f]
-    found = [(t["dns.question.name"], t.get("network.peer.port")) for t in lines if t["event.name"] == "dns.exchange"]
-    check("a DNS server knows who asks", found == [("b.test", local)], lines)
+        served = exchanges([json.loads(line) for line in f], "network.peer.port", "network.local.port")
+    check("unbound: the same questions, from whom they came", served == clients, (served, clients, said))
 
 
 if __name__ == "__main__":
