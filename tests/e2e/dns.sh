@@ -8,23 +8,14 @@ fi
 source "$(dirname "$0")/lib.sh"
 ip link set lo up
 
-cat >"$work/unbound.conf" <<-CONF
-server:
+make_certificate
+start_unbound <<-CONF || exit 1
 	interface: 127.0.0.1@53
 	interface: ::1@53
 	interface: 127.0.0.1@853
 	tls-service-key: "$work/key.pem"
 	tls-service-pem: "$work/cert.pem"
-	username: ""
-	chroot: ""
-	directory: "$work"
-	pidfile: "$work/unbound.pid"
-	use-syslog: no
-	logfile: ""
-	module-config: "iterator"
 	do-not-query-localhost: no
-	local-zone: "test." static
-	local-data: "a.test. 300 A 192.0.2.7"
 	local-data: "a.test. 300 AAAA 2001:db8::7"
 	local-data: "many.test. 300 A 192.0.2.1"
 	local-data: "many.test. 300 A 192.0.2.2"
@@ -38,15 +29,7 @@ server:
 	local-data: "h.test. 300 HTTPS 1 . alpn=h2"
 	local-data: "x.test. 300 TYPE65400 \# 3 010203"
 	local-data: 'long.test. 300 TXT "$(printf %0250d 1)" "$(printf %0250d 2)"'
-remote-control:
-	control-enable: no
 CONF
-make_certificate
-unbound -d -c "$work/unbound.conf" 2>"$work/unbound.log" &
-unbound=$!
-started+=($unbound)
-answers() { dig +short +time=1 +tries=1 @127.0.0.1 a.test | grep -q 192.0.2.7; }
-wait_for 10 answers || { cat "$work/unbound.log" && exit 1; }
 start_tracing -p $unbound -o json:"$work/server" -w "$work/server.pcapng" || exit 1
 
 : >"$work/clients"

@@ -112,6 +112,32 @@ get() { # PATH [CURL OPTIONS...]
 	curl -s --cacert "$work/cert.pem" "$@" "https://localhost:$port$path"
 }
 
+# A DNS server on port 53 of a network of the test's own, which knows a.test; standard input: more lines of its
+# configuration's "server:", interfaces at least. Sets $unbound.
+start_unbound() {
+	{
+		cat <<-CONF
+			server:
+			username: ""
+			chroot: ""
+			directory: "$work"
+			pidfile: "$work/unbound.pid"
+			use-syslog: no
+			logfile: ""
+			module-config: "iterator"
+			local-zone: "test." static
+			local-data: "a.test. 300 A 192.0.2.7"
+		CONF
+		cat
+		printf 'remote-control:\n\tcontrol-enable: no\n'
+	} >"$work/unbound.conf"
+	unbound -d -c "$work/unbound.conf" 2>"$work/unbound.log" &
+	unbound=$!
+	started+=($unbound)
+	wait_for 10 unbound_answers || { cat "$work/unbound.log" && return 1; }
+}
+unbound_answers() { dig +short +time=1 +tries=1 @127.0.0.1 a.test | grep -q 192.0.2.7; }
+
 # start_caddy: Go's; sets $port and $caddy, serves /hello with the certificate of make_certificate.
 start_caddy() {
 	local tries

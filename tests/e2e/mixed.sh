@@ -31,31 +31,14 @@ server {
 	location /unix { return 200 unix; }
 }" || exit 1
 
-cat >"$work/unbound.conf" <<-CONF
-server:
+start_unbound <<-CONF || exit 1
 	interface: 127.0.0.1@53
 	interface: 127.0.0.1@853
 	interface: 127.0.0.1@8443
 	https-port: 8443
 	tls-service-key: "$work/key.pem"
 	tls-service-pem: "$work/cert.pem"
-	username: ""
-	chroot: ""
-	directory: "$work"
-	pidfile: "$work/unbound.pid"
-	use-syslog: no
-	logfile: ""
-	module-config: "iterator"
-	local-zone: "test." static
-	local-data: "a.test. 300 A 192.0.2.7"
-remote-control:
-	control-enable: no
 CONF
-unbound -d -c "$work/unbound.conf" 2>"$work/unbound.log" &
-unbound=$!
-started+=($unbound)
-answers() { dig +short +time=1 +tries=1 @127.0.0.1 a.test | grep -q 192.0.2.7; }
-wait_for 10 answers || { cat "$work/unbound.log" && exit 1; }
 
 cat >"$work/ws.py" <<-PYTHON
 	import asyncio, ssl

@@ -21,26 +21,9 @@ start_nginx "" "server {
 server {
 	listen 127.0.0.1:81 http2; location /two { return 200 two; }
 }" || exit 1
-cat >"$work/unbound.conf" <<-CONF
-server:
+start_unbound <<-CONF || exit 1
 	interface: 127.0.0.1@53
-	username: ""
-	chroot: ""
-	directory: "$work"
-	pidfile: "$work/unbound.pid"
-	use-syslog: no
-	logfile: ""
-	module-config: "iterator"
-	local-zone: "test." static
-	local-data: "a.test. 300 A 192.0.2.7"
-remote-control:
-	control-enable: no
 CONF
-unbound -d -c "$work/unbound.conf" 2>"$work/unbound.log" &
-unbound=$!
-started+=($unbound)
-answers() { dig +short +time=1 +tries=1 @127.0.0.1 a.test | grep -q 192.0.2.7; }
-wait_for 10 answers || { cat "$work/unbound.log" && exit 1; }
 cat >"$work/servers.py" <<-PYTHON
 	import asyncio
 	import grpc.aio, websockets
@@ -97,7 +80,7 @@ capture lo.pcapng -i lo || exit 1
 capture sll.pcap -i any -y LINUX_SLL -P || exit 1
 capture sll2.pcapng -i any -y LINUX_SLL2 || exit 1
 start_tracing -p "$worker,$servers,$unbound" -o json:"$work/json" -w "$work/own.pcapng" || exit 1
-answers
+unbound_answers
 curl -s "http://127.0.0.1/one" "http://127.0.0.1/one?again" >"$work/none"
 curl -s -o "$work/none" "http://[::1]/one"
 curl -s -o "$work/none" --http2-prior-knowledge "http://127.0.0.1:81/two"
